@@ -1,0 +1,1 @@
+"""Contracts and values that every other floor shares; imports nothing above."""

@@ -1,0 +1,58 @@
+"""Observed beside predicted, aligned once, so that every metric is a function of arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellula.core.errors import DataError
+from cellula.core.prediction import Population
+
+__all__ = ["Comparison"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One observed and one predicted pseudobulk a group, and the cells behind them.
+
+    A group is one question asked of one unit of replication: perturbation, context, dose,
+    time, individual and unit. In a table of single measurements every row is a group.
+
+    groups: one row a group, columns perturbation, context and where there are such dose_molar,
+    time_s, individual; unit: (groups,) codes into ``units``; observed, predicted, lower,
+    upper, reference, baseline: (groups, readouts). ``reference`` is the mean of the REAL
+    controls of the group's context (the same on both sides of every delta); ``baseline`` is
+    the prediction of the named baseline. Absent parts are None.
+    observed_cells, predicted_cells: cells whose group is the row of the group.
+    """
+
+    groups: pd.DataFrame
+    unit: NDArray[np.int64]
+    units: tuple[str, ...]
+    readouts: tuple[str, ...]
+    observed: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    lower: NDArray[np.float64] | None = None
+    upper: NDArray[np.float64] | None = None
+    reference: NDArray[np.float64] | None = None
+    baseline: NDArray[np.float64] | None = None
+    baseline_name: str = ""
+    observed_cells: Population | None = None
+    predicted_cells: Population | None = None
+
+    def __post_init__(self) -> None:
+        shape = (len(self.groups), len(self.readouts))
+        for name in ("observed", "predicted", "lower", "upper", "reference", "baseline"):
+            array = getattr(self, name)
+            if array is not None and array.shape != shape:
+                raise DataError(
+                    f"{name} has shape {array.shape}; expected (groups, readouts) {shape}"
+                )
+        if self.unit.shape != shape[:1]:
+            raise DataError(f"unit has shape {self.unit.shape}; expected {shape[:1]}")
+        for column in ("perturbation", "context"):
+            if column not in self.groups.columns:
+                raise DataError(f"the groups have no column {column!r}")

@@ -1,0 +1,347 @@
+"""The dataset: profiles x readouts with roles, value type and provenance, checked at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from cellula.core.canonical import hash_array, hash_frame, hash_json
+from cellula.core.errors import DataError
+from cellula.core.query import QueryTable
+from cellula.core.value_type import ValueType
+
+if TYPE_CHECKING:
+    from mudata import MuData
+
+__all__ = ["ROLES", "Dataset", "Matrix", "Provenance"]
+
+#: A matrix of profiles x readouts: a dense array or a CSR matrix.
+Matrix: TypeAlias = Any
+
+#: Role -> what it is. A role is the obs column of the same name.
+ROLES: Mapping[str, str] = {
+    "perturbation": "label of the perturbation, '+' joining the components of a combination",
+    "is_control": "True where the profile is a control",
+    "context": "cell type, cell line or tissue state",
+    "donor": "individual a sample comes from: a unit of replication",
+    "replicate": "replicate experiment: a unit of replication",
+    "batch": "plate, lane or run that may shift all its profiles",
+    "dose_molar": "dose in mol/l",
+    "time_s": "time since the perturbation, in seconds",
+    "individual": "the individual followed over time",
+    "perturbation_kind": "one of the perturbation kinds",
+}
+NUMERIC_ROLES = ("dose_molar", "time_s")
+#: The largest share of treated profiles whose mean the value-type check reads.
+SAMPLE_ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a dataset comes from and what may be done with it.
+
+    sources: SHA-256 by name of every file read. license: SPDX expression or ``"unknown"``.
+    duo: Data Use Ontology codes. jurisdiction, residency: ISO 3166 country codes.
+    """
+
+    sources: Mapping[str, str] = field(default_factory=dict)
+    license: str = "unknown"
+    duo: tuple[str, ...] = ()
+    jurisdiction: str = ""
+    residency: tuple[str, ...] = ()
+    citation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Profiles x readouts with what they mean; everything is checked here, once.
+
+    data: an AnnData (or a MuData of several modalities sharing obs) whose obs columns named
+    in :data:`ROLES` are the roles; X holds ``value_type``. For populations of cells with
+    ``value_type`` log1p, ``layers["counts"]`` may hold the counts.
+    context_features, perturbation_features: numeric tables indexed by the labels, or None.
+    One readout is as good as twenty thousand; coordinates stand in ``obsm["spatial"]``.
+
+    Raises DataError, naming column, row and remedy, when readouts or profiles repeat, a role
+    has no value, values contradict the value type, or a relative value type has no control
+    although there is a perturbation.
+    """
+
+    data: AnnData | MuData
+    value_type: ValueType
+    context_features: pd.DataFrame | None = None
+    perturbation_features: pd.DataFrame | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def __post_init__(self) -> None:
+        _check_names(self.data)
+        _check_roles(self.data.obs)
+        if isinstance(self.data, AnnData):
+            _check_values(self.data, self.value_type)
+        for label in ("context", "perturbation"):
+            _check_features(getattr(self, f"{label}_features"), label)
+
+    # -- what is in it ------------------------------------------------------------------------
+    @property
+    def obs(self) -> pd.DataFrame:
+        """One row a profile."""
+        return cast("pd.DataFrame", self.data.obs)
+
+    @property
+    def n_profiles(self) -> int:
+        """How many profiles (cells or samples)."""
+        return int(self.data.n_obs)
+
+    @property
+    def readouts(self) -> tuple[str, ...]:
+        """The names of the readouts, in the order of the columns."""
+        return tuple(self.data.var_names.astype(str))
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that the profiles have."""
+        return tuple(role for role in ROLES if role in self.obs.columns)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The names of the modalities; a plain AnnData has one, named after its value type."""
+        if isinstance(self.data, AnnData):
+            return (self.value_type.value,)
+        return tuple(self.data.mod)
+
+    @property
+    def values(self) -> Matrix:
+        """The matrix of profiles x readouts of a single modality."""
+        if not isinstance(self.data, AnnData):
+            raise DataError(
+                f"this dataset has the modalities {', '.join(self.modalities)}; "
+                "take one with .modality(name, value_type)"
+            )
+        return cast("Matrix", self.data.X)
+
+    def dense(self, rows: NDArray[Any] | slice = slice(None)) -> NDArray[np.float64]:
+        """Some or all profiles as a dense float64 array (profiles, readouts)."""
+        block = self.values[rows]
+        array = block.toarray() if sp.issparse(block) else np.asarray(block)
+        return np.asarray(array, np.float64)
+
+    def has_role(self, role: str) -> bool:
+        """Whether the profiles have this role."""
+        return role in self.obs.columns
+
+    def role(self, role: str) -> pd.Series[Any]:
+        """The column of a role; DataError, naming those there are, when it is missing."""
+        if role not in ROLES:
+            raise DataError(f"{role!r} is no role; expected one of {', '.join(ROLES)}")
+        if role not in self.obs.columns:
+            raise DataError(
+                f"the data have no role {role!r} (they have: {', '.join(self.roles) or 'none'}); "
+                f"name its column in the study: columns = {{ {role} = ... }}"
+            )
+        return cast("pd.Series[Any]", self.obs[role])
+
+    def labels(self, column: str) -> pd.Categorical:
+        """A role or any other obs column as a categorical of text."""
+        if column not in self.obs.columns:
+            raise DataError(
+                f"no column {column!r}; the profiles have: {', '.join(map(str, self.obs.columns))}"
+            )
+        values = self.obs[column]
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            return cast("pd.Categorical", values.cat.remove_unused_categories().array)
+        return pd.Categorical(values.astype(str))
+
+    @property
+    def is_control(self) -> NDArray[np.bool_]:
+        """Which profiles are controls: shape (profiles,); all False where there are none."""
+        if not self.has_role("is_control"):
+            return np.zeros(self.n_profiles, bool)
+        return cast("NDArray[np.bool_]", self.obs["is_control"].to_numpy(bool))
+
+    # -- parts of it --------------------------------------------------------------------------
+    def take(self, rows: NDArray[Any]) -> Dataset:
+        """Some profiles, by boolean mask or positions, with the same features."""
+        part = self.data[np.asarray(rows)].copy()
+        for name in part.obs.columns:
+            if isinstance(part.obs[name].dtype, pd.CategoricalDtype):
+                part.obs[name] = part.obs[name].cat.remove_unused_categories()
+        return replace(self, data=part)
+
+    @property
+    def controls(self) -> Dataset | None:
+        """The control profiles, or None where there are none."""
+        mask = self.is_control
+        return self.take(mask) if mask.any() else None
+
+    @property
+    def treated(self) -> Dataset:
+        """The profiles that are not controls."""
+        return self.take(~self.is_control)
+
+    def modality(self, name: str, value_type: ValueType) -> Dataset:
+        """One modality of several as a dataset of its own, with the shared roles."""
+        if isinstance(self.data, AnnData):
+            raise DataError("this dataset has one modality only; use it as it is")
+        if name not in self.data.mod:
+            raise DataError(f"no modality {name!r}; there are: {', '.join(self.data.mod)}")
+        part = self.data.mod[name].copy()
+        shared = self.data.obs.loc[part.obs_names]
+        for role in self.roles:
+            part.obs[role] = shared[role]
+        return replace(self, data=part, value_type=value_type)
+
+    def queries(self) -> QueryTable:
+        """The question that every profile answers, row by row: shape (profiles,)."""
+        number = {
+            name: self.obs[name].to_numpy(np.float64)
+            for name in NUMERIC_ROLES
+            if self.has_role(name)
+        }
+        return QueryTable(
+            self.labels("perturbation") if self.has_role("perturbation") else self._one("none"),
+            self.labels("context") if self.has_role("context") else self._one("all"),
+            number.get("dose_molar"),
+            number.get("time_s"),
+            self.labels("individual") if self.has_role("individual") else None,
+        )
+
+    def _one(self, label: str) -> pd.Categorical:
+        return pd.Categorical.from_codes(np.zeros(self.n_profiles, np.int8), categories=[label])
+
+    def digest(self) -> str:
+        """SHA-256 of values, names, obs, features and value type; 64 hexadecimal digits."""
+        parts: list[object] = [self.value_type.value, hash_frame(self.obs)]
+        modalities = [self.data] if isinstance(self.data, AnnData) else [*self.data.mod.values()]
+        for part in modalities:
+            parts += [list(part.obs_names.astype(str)), list(part.var_names.astype(str))]
+            parts += _hash_matrix(part.X)
+        for table in (self.context_features, self.perturbation_features):
+            parts.append(None if table is None else hash_frame(table))
+        return hash_json(parts)
+
+
+def _hash_matrix(matrix: Any) -> list[object]:
+    if matrix is None:
+        return [None]
+    if sp.issparse(matrix):
+        csr = sp.csr_matrix(matrix)
+        if not csr.has_canonical_format:
+            csr = csr.copy()
+            csr.sum_duplicates()
+        return [
+            list(csr.shape),
+            hash_array(csr.indptr.astype(np.int64)),
+            hash_array(csr.indices.astype(np.int64)),
+            hash_array(csr.data),
+        ]
+    return [hash_array(np.asarray(matrix))]
+
+
+def _check_names(data: Any) -> None:
+    for axis, names in (("readout", data.var_names), ("profile", data.obs_names)):
+        if not names.is_unique:
+            repeated = list(dict.fromkeys(names[names.duplicated()].astype(str)))
+            shown = ", ".join(repeated[:5]) + (" ..." if len(repeated) > 5 else "")
+            raise DataError(
+                f"{len(repeated)} {axis} name(s) occur more than once: {shown}; "
+                f"make them unique or merge the {axis}s before opening"
+            )
+
+
+def _check_roles(obs: pd.DataFrame) -> None:
+    for role in ROLES:
+        if role not in obs.columns:
+            continue
+        column = obs[role]
+        missing = np.flatnonzero(column.isna().to_numpy())
+        if len(missing):
+            raise DataError(
+                f"column {role!r} has no value in row {missing[0]} (profile "
+                f"{obs.index[missing[0]]!r}) and {len(missing) - 1} other rows; "
+                "fill the values or drop the rows"
+            )
+        if role in NUMERIC_ROLES:
+            numbers = pd.to_numeric(column, errors="coerce")
+            wrong = np.flatnonzero((~np.isfinite(numbers) | (numbers < 0)).to_numpy())
+            if len(wrong):
+                raise DataError(
+                    f"column {role!r} holds {column.iloc[wrong[0]]!r} in row {wrong[0]}; "
+                    "expected a finite number that is not negative"
+                )
+        if role == "is_control" and column.dtype != bool:
+            raise DataError(f"column 'is_control' is {column.dtype}; expected True or False")
+
+
+def _check_values(data: AnnData, value_type: ValueType) -> None:
+    matrix = data.X
+    if matrix is None or data.n_obs == 0 or data.n_vars == 0:
+        raise DataError(f"the data have {data.n_obs} profiles and {data.n_vars} readouts: empty")
+    stored = np.asarray(matrix.data if sp.issparse(matrix) else matrix)
+    if not np.issubdtype(stored.dtype, np.number):
+        raise DataError(f"the matrix holds {stored.dtype}; expected numbers")
+    if not np.isfinite(stored).all():
+        where = _first(data, ~np.isfinite(stored))
+        raise DataError(f"the matrix has a value that is not finite {where}; drop or impute it")
+    if value_type.is_non_negative and stored.size and stored.min() < 0:
+        where = _first(data, stored < 0)
+        raise DataError(
+            f"value type {value_type.value!r} cannot be negative, but a value is {where}; "
+            "declare the value type that the matrix really holds"
+        )
+    sample = stored[:SAMPLE_ROWS] if stored.ndim == 2 else stored[: SAMPLE_ROWS * 100]
+    is_integer = bool(sample.size) and bool(np.all(sample == np.round(sample)))
+    if value_type is ValueType.COUNTS and not is_integer:
+        where = _first(data, stored != np.round(stored))
+        raise DataError(
+            f"value type 'counts' but a value is not an integer {where}; "
+            "declare value_type = 'log1p' or hand over the raw counts"
+        )
+    if value_type is ValueType.LOG1P and sample.size and (is_integer or sample.max() > 30):
+        raise DataError(
+            f"value type 'log1p' but the matrix holds {'integers' if is_integer else 'values'} "
+            f"up to {sample.max():g}: these are counts; declare value_type = 'counts' "
+            "or normalise and take log1p first"
+        )
+
+
+def _first(data: AnnData, wrong: NDArray[np.bool_]) -> str:
+    """Where the first wrong value stands, in words."""
+    position = int(np.flatnonzero(wrong.ravel())[0])
+    if wrong.ndim == 2:
+        row, column = divmod(position, wrong.shape[1])
+    else:
+        csr = cast("sp.csr_matrix", data.X)
+        row = int(np.searchsorted(csr.indptr, position, side="right")) - 1
+        column = int(csr.indices[position])
+    return f"in row {row} ({data.obs_names[row]!r}), column {data.var_names[column]!r}"
+
+
+def _check_features(table: pd.DataFrame | None, label: str) -> None:
+    if table is None:
+        return
+    if not table.index.is_unique:
+        repeated = table.index[table.index.duplicated()][0]
+        raise DataError(f"{label} {repeated!r} has two rows in its feature table; keep one")
+    if not table.columns.is_unique:
+        repeated = table.columns[table.columns.duplicated()][0]
+        raise DataError(f"{label} feature {repeated!r} occurs twice; keep one")
+    for name in table.columns:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            raise DataError(
+                f"{label} feature {name!r} is {table[name].dtype}, not a number; "
+                f"leave it out with exclude = [{str(name)!r}] or encode it"
+            )
+    missing = np.argwhere(table.isna().to_numpy())
+    if len(missing):
+        row, column = missing[0]
+        raise DataError(
+            f"{label} feature {table.columns[column]!r} has no value for {table.index[row]!r}; "
+            "impute it or leave the feature out"
+        )

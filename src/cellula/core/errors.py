@@ -1,0 +1,82 @@
+"""Every error that cellula raises on purpose.
+
+The tree (each also is the builtin it refines, so a caller may catch either)::
+
+    CellulaError
+    ├── DataError(ValueError)            what was handed over as data cannot be used
+    ├── StudyError(ValueError)           a study file or an option is wrong
+    ├── PluginError(RuntimeError)        a plug-in is unknown, doubled or broken
+    ├── EngineError(RuntimeError)        an engine or a solver failed
+    │   ├── MissingExtra(ImportError)    an optional package is not installed
+    │   └── NotConverged                 an iteration did not reach its tolerance
+    ├── PrivacyError(PermissionError)    privacy, consent or residency forbids it
+    └── EvidenceError(RuntimeError)      the record of evidence forbids it or is damaged
+        └── Tampered                     a recorded byte changed
+
+A message says what was found, what was expected and what to do next.
+A failed gate is a :class:`~cellula.core.gate.Verdict`, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "CellulaError",
+    "DataError",
+    "EngineError",
+    "EvidenceError",
+    "MissingExtra",
+    "NotConverged",
+    "PluginError",
+    "PrivacyError",
+    "StudyError",
+    "Tampered",
+]
+
+
+class CellulaError(Exception):
+    """Base of every error that cellula raises on purpose."""
+
+
+class DataError(CellulaError, ValueError):
+    """Data cannot be used as given; the message names column, row and remedy."""
+
+
+class StudyError(CellulaError, ValueError):
+    """A study file or an option is wrong.
+
+    ``mistakes`` holds one line a mistake, each beginning with its path in the file.
+    """
+
+    def __init__(self, message: str, mistakes: Sequence[str] = ()) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join([message, *(f"  {line}" for line in self.mistakes)]))
+
+
+class PluginError(CellulaError, RuntimeError):
+    """A plug-in is unknown, registered twice or broken."""
+
+
+class EngineError(CellulaError, RuntimeError):
+    """An engine or a solver failed."""
+
+
+class MissingExtra(EngineError, ImportError):
+    """An optional package is not installed; the message is the command that installs it."""
+
+
+class NotConverged(EngineError):
+    """An iteration ended without reaching its tolerance."""
+
+
+class PrivacyError(CellulaError, PermissionError):
+    """Privacy, consent or residency forbids what was asked."""
+
+
+class EvidenceError(CellulaError, RuntimeError):
+    """The record of evidence forbids what was asked, or cannot be read."""
+
+
+class Tampered(EvidenceError):
+    """A recorded byte is not the byte that was recorded; the message names the file."""

@@ -1,0 +1,81 @@
+"""What a fitted model answers: a batch of predicted profiles or populations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from cellula.core.errors import DataError
+from cellula.core.query import QueryTable
+from cellula.core.value_type import ValueType
+
+__all__ = ["Population", "Prediction"]
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Cells of several populations in one matrix.
+
+    values: (cells, readouts), dense or CSR; group: (cells,) the row of the query or group that
+    each cell belongs to, ascending.
+    """
+
+    values: Any
+    group: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if self.values.shape[0] != len(self.group):
+            raise DataError(f"{self.values.shape[0]} cells but {len(self.group)} group codes")
+        if np.any(np.diff(self.group) < 0):
+            raise DataError("the cells of a population are not sorted by group; sort them first")
+
+    def of(self, group: int) -> NDArray[np.float64]:
+        """The cells of one group, dense: (cells of the group, readouts)."""
+        start, stop = np.searchsorted(self.group, [group, group + 1])
+        block = self.values[start:stop]
+        return np.asarray(block.toarray() if sp.issparse(block) else block, np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answers to one batch of queries.
+
+    mean: (queries, readouts), the pseudobulk in ``value_type``; lower, upper: the 90 %
+    predictive interval of the pseudobulk, same shape, or None; in_domain: (queries,) whether
+    the question lies inside what the model was fitted on; cells: predicted cells whose group
+    is the row of the query in this batch, or None where only the mean is predicted.
+    """
+
+    queries: QueryTable
+    readouts: tuple[str, ...]
+    value_type: ValueType
+    mean: NDArray[np.float64]
+    in_domain: NDArray[np.bool_]
+    lower: NDArray[np.float64] | None = None
+    upper: NDArray[np.float64] | None = None
+    cells: Population | None = None
+
+    def __post_init__(self) -> None:
+        shape = (len(self.queries), len(self.readouts))
+        for name in ("mean", "lower", "upper"):
+            array = getattr(self, name)
+            if array is not None and array.shape != shape:
+                raise DataError(
+                    f"{name} has shape {array.shape}; expected (queries, readouts) {shape}"
+                )
+        if self.in_domain.shape != shape[:1]:
+            raise DataError(f"in_domain has shape {self.in_domain.shape}; expected {shape[:1]}")
+        if (self.lower is None) != (self.upper is None):
+            raise DataError("an interval needs both lower and upper")
+        if self.lower is not None and self.upper is not None and np.any(self.lower > self.upper):
+            raise DataError("an interval has its lower bound above its upper bound")
+        if not np.isfinite(self.mean).all():
+            row = int(np.argwhere(~np.isfinite(self.mean))[0][0])
+            raise DataError(
+                f"the prediction for query {row} is not finite; a model answers every query "
+                "with a number and says by in_domain how far it may be trusted"
+            )

@@ -1,0 +1,38 @@
+"""File formats in and out: one plug-in a format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+
+import pandas as pd
+from anndata import AnnData
+
+from cellula.core.network import Network
+
+if TYPE_CHECKING:
+    from mudata import MuData
+
+__all__ = ["Reader", "Writer"]
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Reads one format and checks nothing but the format."""
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+
+    def read(self, path: Path) -> AnnData | MuData | pd.DataFrame | Network:
+        """The content of a file. Raises DataError, naming the file, on a damaged or wrong file."""
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """Writes one format; what it wrote, its reader reads back equal."""
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+
+    def write(self, content: AnnData | MuData | pd.DataFrame | Network, path: Path) -> None:
+        """Write atomically: after a failure the old file, or none, is there."""

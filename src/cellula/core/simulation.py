@@ -1,0 +1,109 @@
+"""Simulators: a network, a population of different cells, doses over time -> a trajectory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellula.core.errors import DataError
+from cellula.core.model import Options
+from cellula.core.network import Network
+from cellula.core.run import RunContext
+
+__all__ = ["Dose", "ParameterTable", "Schedule", "Simulator", "Trajectory"]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterTable:
+    """What differs between cells: ids of parameters or species x cells.
+
+    values: (cells, ids). A cell takes the network's own value for every id not named.
+    """
+
+    ids: tuple[str, ...]
+    values: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or self.values.shape[1] != len(self.ids):
+            raise DataError(
+                f"parameter values have shape {self.values.shape}; expected (cells, {len(self.ids)})"
+            )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def batches(self, size: int) -> Iterator[ParameterTable]:
+        """Consecutive parts of at most ``size`` cells."""
+        for start in range(0, len(self), size):
+            yield ParameterTable(self.ids, self.values[start : start + size])
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """At ``time_s`` the id is set to, multiplied by or raised by ``value``."""
+
+    time_s: float
+    id: str
+    value: float
+    how: Literal["set", "scale", "add"] = "set"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Doses in the order of their times; empty for an untreated population."""
+
+    doses: tuple[Dose, ...] = ()
+
+    def __post_init__(self) -> None:
+        times = [dose.time_s for dose in self.doses]
+        if times != sorted(times):
+            raise DataError("the doses of a schedule are not in the order of their times")
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """values: (cells, times, ids); times: (times,) in seconds, ascending."""
+
+    ids: tuple[str, ...]
+    times: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        expected = (len(self.times), len(self.ids))
+        if self.values.ndim != 3 or self.values.shape[1:] != expected:
+            raise DataError(
+                f"trajectory values have shape {self.values.shape}; expected (cells, "
+                f"{expected[0]} times, {expected[1]} ids)"
+            )
+
+    def of(self, id: str) -> NDArray[np.float64]:
+        """The time courses of one id: (cells, times)."""
+        if id not in self.ids:
+            raise DataError(f"no {id!r} in the trajectory; it has {', '.join(self.ids)}")
+        return self.values[:, :, self.ids.index(id)]
+
+
+@runtime_checkable
+class Simulator(Protocol):
+    """Solves a network for a population."""
+
+    name: ClassVar[str]
+    options_type: ClassVar[type[Options]]
+    references: ClassVar[tuple[str, ...]]
+    options: Any
+
+    def __init__(self, options: Any) -> None: ...
+
+    def simulate(
+        self,
+        network: Network,
+        cells: ParameterTable,
+        doses: Schedule,
+        times: NDArray[np.float64],
+        run: RunContext,
+    ) -> Trajectory:
+        """The trajectory at ``times`` (s) of every cell; EngineError where a cell has none."""

@@ -1,0 +1,1 @@
+"""The door of the data: opening with roles, splits, leakage, quality, harmonisation."""

@@ -1,0 +1,1 @@
+"""Public data sets that cellula can fetch: one source a file."""

@@ -1,0 +1,1 @@
+"""Data steps that make batches comparable: one transform a file."""

@@ -1,0 +1,1 @@
+"""Prior knowledge as tables and graphs (ontologies, interactions) will live here."""

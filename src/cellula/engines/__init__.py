@@ -1,0 +1,1 @@
+"""Foreign engines: one adapter file a package, behind the contracts of ``cellula.core``."""

@@ -1,0 +1,1 @@
+"""Observed against predicted: comparisons, metrics, anchored scores, intervals."""

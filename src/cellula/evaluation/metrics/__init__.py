@@ -1,0 +1,1 @@
+"""Metrics: one idea a file, each with a registered definition."""

@@ -1,0 +1,1 @@
+"""Uncertainty: methods that wrap a fitted model and give its predictions intervals."""

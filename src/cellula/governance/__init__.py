@@ -1,0 +1,1 @@
+"""Credibility, rights, consent, privacy, fairness, explanation, monitoring."""

@@ -1,0 +1,1 @@
+"""Explanations and their sanity checks will live here."""

@@ -1,0 +1,1 @@
+"""Gates on consent, licence, privacy and fairness, found by name through the registry."""

@@ -1,0 +1,1 @@
+"""Privacy: memorisation tests, differential privacy, federation will live here."""

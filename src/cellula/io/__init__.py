@@ -1,0 +1,1 @@
+"""File formats: one a file; plain AnnData, MuData, DataFrame or Network in and out."""

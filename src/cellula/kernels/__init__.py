@@ -1,0 +1,1 @@
+"""Compiled hot loops: plain arrays in, plain arrays out, no domain types."""

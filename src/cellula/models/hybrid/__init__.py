@@ -1,0 +1,1 @@
+"""Physics and networks together (extra ``learned``) will live here."""

@@ -1,0 +1,1 @@
+"""Neural models on shared blocks (extra ``learned``) will live here."""

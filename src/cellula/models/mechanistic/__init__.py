@@ -1,0 +1,1 @@
+"""Solvers, and the model that wraps a network and a solver, will live here."""

@@ -1,0 +1,1 @@
+"""Multicellular models: agents, cellular Potts, monodomain tissue will live here."""

@@ -1,0 +1,1 @@
+"""The web server (extra ``server``): pages, API, accounts and jobs will live here."""

@@ -1,0 +1,1 @@
+"""Studies: the protocol file, its gates, and the inner, middle and outer loops."""

@@ -1,0 +1,1 @@
+"""Gates: one pure rule a file."""
