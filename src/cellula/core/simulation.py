@@ -30,7 +30,8 @@ class ParameterTable:
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape[1] != len(self.ids):
             raise DataError(
-                f"parameter values have shape {self.values.shape}; expected (cells, {len(self.ids)})"
+                f"parameter values have shape {self.values.shape}; "
+                f"expected (cells, {len(self.ids)})"
             )
 
     def __len__(self) -> int:
