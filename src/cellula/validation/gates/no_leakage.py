@@ -1,0 +1,55 @@
+"""The entry gate on leakage: nothing held out may reach training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, final
+
+from cellula.core.evidence import Evidence
+from cellula.core.gate import Feedback, Loop, Outcome, Slot, Verdict
+from cellula.core.model import Options
+from cellula.validation.gates.required import required
+
+__all__ = ["NoLeakage"]
+
+
+@final
+class NoLeakage:
+    """Passes when no check of the leak report found a leak."""
+
+    name: ClassVar[str] = "no_leakage"
+    loop: ClassVar[Loop] = Loop.INNER
+    slot: ClassVar[Slot] = Slot.ENTRY
+    options_type: ClassVar[type[Options]] = Options
+    needs: ClassVar[tuple[str, ...]] = ("leakage",)
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def decide(self, evidence: Mapping[str, Evidence]) -> Verdict:
+        """Decide by the evidence ``leakage`` of one claim."""
+        report = required(self.name, self.needs, evidence)["leakage"]
+        checks = report.payload["checks"]
+        leaks = [check for check in checks if check["is_leak"]]
+        if leaks:
+            outcome = Outcome.FAILED
+            reason = "; ".join(
+                f"{check['name']}: {check['count']} ({', '.join(check['examples'])})"
+                for check in leaks
+            )
+        else:
+            outcome = Outcome.PASSED
+            units = next(check["total"] for check in checks if check["name"] == "shared_units")
+            reason = f"0 of {units} held-out units in training; {len(checks)} checks clean"
+        return Verdict(
+            gate=self.name,
+            loop=self.loop,
+            slot=self.slot,
+            subject=report.subject,
+            outcome=outcome,
+            reason=reason,
+            number=float(sum(check["count"] for check in checks)),
+            threshold=0.0,
+            feedback=Feedback.DATA_CLEANING if leaks else None,
+            evidence={"leakage": report.hash},
+        )
