@@ -76,7 +76,7 @@ def hash_array(array: NDArray[Any]) -> str:
     """SHA-256 of a numeric or boolean array: dtype, shape and C-ordered little-endian bytes."""
     if array.dtype.hasobject:
         raise DataError("an array of objects has no canonical bytes; expected numbers or booleans")
-    ordered = np.ascontiguousarray(array)
+    ordered = np.asarray(array, order="C")
     little = ordered.astype(ordered.dtype.newbyteorder("<"), copy=False)
     digest = hashlib.sha256(f"{little.dtype.str}{little.shape}".encode())
     digest.update(little.tobytes())

@@ -70,8 +70,8 @@ class Dataset:
     One readout is as good as twenty thousand; coordinates stand in ``obsm["spatial"]``.
 
     Raises DataError, naming column, row and remedy, when readouts or profiles repeat, a role
-    has no value, values contradict the value type, or a relative value type has no control
-    although there is a perturbation.
+    has no value, or values contradict the value type. (That a relative value type comes with
+    controls is asked where data are opened: a part of a dataset need not have them.)
     """
 
     data: AnnData | MuData
@@ -168,7 +168,7 @@ class Dataset:
     # -- parts of it --------------------------------------------------------------------------
     def take(self, rows: NDArray[Any]) -> Dataset:
         """Some profiles, by boolean mask or positions, with the same features."""
-        part = self.data[np.asarray(rows)].copy()
+        part = _copied(self.data[np.asarray(rows)])
         for name in part.obs.columns:
             if isinstance(part.obs[name].dtype, pd.CategoricalDtype):
                 part.obs[name] = part.obs[name].cat.remove_unused_categories()
@@ -216,20 +216,36 @@ class Dataset:
         return pd.Categorical.from_codes(np.zeros(self.n_profiles, np.int8), categories=[label])
 
     def digest(self) -> str:
-        """SHA-256 of values, names, obs, features and value type; 64 hexadecimal digits."""
+        """SHA-256 of values, layers, names, obs, coordinates, features and value type."""
         parts: list[object] = [self.value_type.value, hash_frame(self.obs)]
         modalities = [self.data] if isinstance(self.data, AnnData) else [*self.data.mod.values()]
         for part in modalities:
             parts += [list(part.obs_names.astype(str)), list(part.var_names.astype(str))]
             parts += _hash_matrix(part.X)
+            for layer in sorted(part.layers):
+                parts += [layer, *_hash_matrix(part.layers[layer])]
+            for name in sorted(part.obsm):
+                parts += [name, *_hash_matrix(part.obsm[name])]
         for table in (self.context_features, self.perturbation_features):
             parts.append(None if table is None else hash_frame(table))
         return hash_json(parts)
 
 
+def _copied(view: Any) -> Any:
+    """A copy of a view; several modalities keep the obs that the view has."""
+    if isinstance(view, AnnData):
+        return view.copy()
+    from mudata import set_options
+
+    with set_options(pull_on_update=False):
+        return view.copy()
+
+
 def _hash_matrix(matrix: Any) -> list[object]:
     if matrix is None:
         return [None]
+    if isinstance(matrix, pd.DataFrame):
+        return [hash_frame(matrix)]
     if sp.issparse(matrix):
         csr = sp.csr_matrix(matrix)
         if not csr.has_canonical_format:
@@ -272,7 +288,7 @@ def _check_roles(obs: pd.DataFrame) -> None:
             wrong = np.flatnonzero((~np.isfinite(numbers) | (numbers < 0)).to_numpy())
             if len(wrong):
                 raise DataError(
-                    f"column {role!r} holds {column.iloc[wrong[0]]!r} in row {wrong[0]}; "
+                    f"column {role!r} holds {str(column.iloc[wrong[0]])!r} in row {wrong[0]}; "
                     "expected a finite number that is not negative"
                 )
         if role == "is_control" and column.dtype != bool:

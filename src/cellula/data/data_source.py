@@ -1,0 +1,209 @@
+"""How a study declares a file of data: what it holds, whose it is, what its columns mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Self
+
+from license_expression import ExpressionError, Licensing, get_spdx_licensing
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from cellula.core.dataset import ROLES
+from cellula.core.errors import DataError
+from cellula.core.perturbation import PerturbationKind
+from cellula.core.units import convert
+from cellula.core.value_type import ValueType
+
+__all__ = ["COLUMN_ROLES", "DataSource", "Layout"]
+
+#: What a column may be declared as: every role, the controls by their label or a true/false column.
+COLUMN_ROLES = (*(role for role in ROLES if role != "is_control"), "control")
+
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+Scalar = bool | int | float | str
+
+
+class Layout(BaseModel):
+    """A wide table: one measured value a cell of the table, one readout."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    rows: Literal["context", "perturbation"]
+    """What a row is; its labels stand in the column that ``columns`` names for this role."""
+    columns: Literal["context", "perturbation"]
+    """What a column is."""
+    pattern: str = "(.+)"
+    """Regular expression of a whole column name; its one group is the label."""
+    readout: str = Field(min_length=1)
+    """The name of the readout that the values are."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _one_group(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        if groups != 1:
+            raise ValueError(
+                f"{pattern!r} has {groups} groups; expected one, around the label: 'Drug_(\\d+)'"
+            )
+        return pattern
+
+    @model_validator(mode="after")
+    def _two_axes(self) -> Self:
+        if self.rows == self.columns:
+            raise ValueError(f"rows and columns are both {self.rows!r}; one must be the other role")
+        return self
+
+
+class DataSource(BaseModel):
+    """One file of data: profiles, or features of contexts or of perturbations."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    path: str = Field(min_length=1)
+    """File, relative to the study file; with ``catalogue``, the name of a file of that source."""
+    catalogue: str | None = None
+    """Name of a source of the catalogue (``cellula data list``)."""
+    role: Literal["profiles", "context_features", "perturbation_features"]
+    """What the file holds."""
+    value_type: ValueType | None = None
+    """What the numbers of the profiles are; profiles only."""
+    license: str = "unknown"
+    """SPDX expression, ``LicenseRef-...`` for terms without an SPDX id, or ``unknown``."""
+    duo: tuple[str, ...] = ()
+    """Data Use Ontology codes."""
+    jurisdiction: str = Field(default="", pattern=r"^([A-Z]{2})?$")
+    """ISO 3166 code of the country whose law governs the data."""
+    residency: tuple[Country, ...] = ()
+    """ISO 3166 codes of where the data may be kept; empty: anywhere."""
+    citation: str = ""
+    """How to cite the data."""
+    columns: Mapping[str, str] = {}
+    """Role -> column; ``control`` is a true/false column, ``column=value`` or a label."""
+    where: Mapping[str, Scalar | tuple[Scalar, ...]] = {}
+    """Column -> the value, or values, of the rows that are kept."""
+    exclude: tuple[str, ...] = ()
+    """Readouts or features that are left out."""
+    labels: tuple[str, ...] = ()
+    """Columns of a feature table that label the profiles and are no features."""
+    layout: Layout | None = None
+    """How a wide table becomes profiles; None where a row is a profile."""
+    readouts: tuple[str, ...] = ()
+    """The columns of a table that are readouts; a table without ``layout`` needs them."""
+    dose_unit: str | None = None
+    """Unit of the dose column."""
+    time_unit: str | None = None
+    """Unit of the time column."""
+    perturbation_kind: PerturbationKind | None = None
+    """The kind of every perturbation, where no column tells it."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 that the file must have."""
+
+    @property
+    def name(self) -> str:
+        """The file's name in messages and in the provenance."""
+        return f"{self.catalogue}:{self.path}" if self.catalogue else self.path
+
+    @field_validator("license")
+    @classmethod
+    def _is_license(cls, license: str) -> str:
+        return _spdx(license)
+
+    @field_validator("columns")
+    @classmethod
+    def _are_roles(cls, columns: Mapping[str, str]) -> Mapping[str, str]:
+        wrong = [role for role in columns if role not in COLUMN_ROLES]
+        if wrong:
+            raise ValueError(
+                f"{', '.join(wrong)}: no such role; expected {', '.join(COLUMN_ROLES)}"
+            )
+        return columns
+
+    @model_validator(mode="after")
+    def _fits_its_role(self) -> Self:
+        is_profiles = self.role == "profiles"
+        mistakes = self._profile_mistakes() if is_profiles else self._feature_mistakes()
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
+        return self
+
+    def _profile_mistakes(self) -> list[str]:
+        mistakes = [] if self.value_type else ["value_type is missing: say what the numbers are"]
+        if self.labels:
+            mistakes.append("labels belong to a feature table; obs columns of profiles stay labels")
+        for role, unit, key in (
+            ("dose_molar", self.dose_unit, "dose_unit"),
+            ("time_s", self.time_unit, "time_unit"),
+        ):
+            if (role in self.columns) != (unit is not None):
+                mistakes.append(f"{key} and columns.{role} go together: give both or none")
+            elif unit is not None:
+                mistakes += _unit_mistake(key, unit, role)
+        if self.perturbation_kind and "perturbation_kind" in self.columns:
+            mistakes.append("perturbation_kind is given twice: by itself and as a column")
+        if self.layout and self.layout.rows not in self.columns:
+            mistakes.append(f"columns.{self.layout.rows} is missing: name the column of row labels")
+        if self.layout and (set(self.columns) - {self.layout.rows} or self.readouts):
+            mistakes.append(
+                f"a layout has no other columns than {self.layout.rows!r} and no readouts: "
+                "its readout is layout.readout"
+            )
+        return mistakes
+
+    def _feature_mistakes(self) -> list[str]:
+        label = self.role.removesuffix("_features")
+        mistakes = [
+            f"{key} belongs to profiles"
+            for key in (
+                "value_type",
+                "layout",
+                "readouts",
+                "dose_unit",
+                "time_unit",
+                "perturbation_kind",
+            )
+            if getattr(self, key)
+        ]
+        if set(self.columns) != {label}:
+            mistakes.append(
+                f"columns must name the column of the {label} labels: "
+                f'columns = {{ {label} = "..." }}'
+            )
+        return mistakes
+
+
+def _unit_mistake(key: str, unit: str, role: str) -> list[str]:
+    try:
+        convert(1.0, unit, role)
+    except DataError as error:
+        return [f"{key}: {error}"]
+    return []
+
+
+@lru_cache(maxsize=1)
+def _licensing() -> Licensing:
+    return get_spdx_licensing()
+
+
+def _spdx(text: str) -> str:
+    """The expression as SPDX spells it. Raises ValueError naming the unknown keys."""
+    if text == "unknown":
+        return text
+    try:
+        parsed: Any = _licensing().parse(text)
+    except ExpressionError as error:
+        raise ValueError(f"{text!r} is no SPDX expression: {error}") from error
+    keys = _licensing().unknown_license_keys(parsed) if parsed is not None else [text]
+    unknown = [key for key in keys if not re.fullmatch(r"LicenseRef-[A-Za-z0-9.-]+", key)]
+    if unknown:
+        raise ValueError(
+            f"{', '.join(unknown)}: no SPDX license; expected e.g. CC-BY-4.0, BSD-3-Clause, "
+            "LicenseRef-NAME for other terms, or unknown"
+        )
+    return str(parsed.render())

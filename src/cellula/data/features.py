@@ -1,0 +1,151 @@
+"""Feature tables of contexts and perturbations: read, joined, checked against the profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
+
+from cellula.core.dataset import ROLES
+from cellula.core.errors import DataError
+from cellula.core.perturbation import components
+from cellula.data.data_source import DataSource
+from cellula.data.roles import CONTROL, keep_rows, label_text, require_columns
+
+__all__ = ["feature_table", "join_labels", "join_tables", "require_coverage"]
+
+
+def feature_table(content: object, source: DataSource) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The features (float64) and the labels of one source, both indexed by the label as text.
+
+    content: a table, or an AnnData whose matrix holds the features. Raises DataError on a
+    missing column, a label without a value or twice, or a feature that is not a number.
+    """
+    file, label = source.name, source.role.removesuffix("_features")
+    table = _as_table(content, file)
+    if source.where:
+        table = table[keep_rows(table, source.where, file)]
+    column = source.columns[label]
+    require_columns(table, [column, *source.exclude, *source.labels], file)
+    index = pd.Index(label_text(table[column], column, file), name=label)
+    if label == "perturbation":
+        index = pd.Index(["+".join(components(text)) or text for text in index], name=label)
+    if not index.is_unique:
+        repeated = index[index.duplicated()]
+        raise DataError(
+            f"{file}: column {column!r} holds {repeated[0]!r} more than once ({len(repeated)} "
+            "repeated rows); keep one row a label, e.g. with 'where'"
+        )
+    left_out = {column, *source.exclude, *source.labels}
+    features = table[[name for name in table.columns if str(name) not in left_out]].set_axis(index)
+    _require_numbers(features, file)
+    return features.astype("float64"), table[list(source.labels)].set_axis(index)
+
+
+def _as_table(content: object, file: str) -> pd.DataFrame:
+    if isinstance(content, pd.DataFrame):
+        return content
+    if isinstance(content, AnnData) and content.X is not None:
+        matrix: Any = content.X
+        dense = matrix.toarray() if sp.issparse(matrix) else matrix
+        values = pd.DataFrame(dense, index=content.obs_names, columns=content.var_names.astype(str))
+        return pd.concat([content.obs, values], axis=1)
+    raise DataError(f"{file} holds no table of features; expected a table or an AnnData with X")
+
+
+def _require_numbers(features: pd.DataFrame, file: str) -> None:
+    if not features.columns.is_unique:
+        repeated = features.columns[features.columns.duplicated()][0]
+        raise DataError(f"{file}: feature {str(repeated)!r} occurs twice; keep one")
+    for name in features.columns:
+        column = features[name]
+        if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+            continue
+        raise DataError(
+            f"{file}: column {str(name)!r} holds text (e.g. {column.iloc[0]!r}), not a feature; "
+            f"name it in labels = [{str(name)!r}] or exclude = [{str(name)!r}]"
+        )
+
+
+def join_tables(tables: Sequence[pd.DataFrame], files: Sequence[str]) -> pd.DataFrame | None:
+    """Several tables of the same labels side by side: the labels that all of them have.
+
+    Raises DataError when a feature is in two of them.
+    """
+    if not tables:
+        return None
+    joined, owner = tables[0], dict.fromkeys(tables[0].columns, files[0])
+    for table, file in zip(tables[1:], files[1:], strict=True):
+        both = [name for name in table.columns if name in owner]
+        if both:
+            raise DataError(
+                f"feature {both[0]!r} is in {owner[both[0]]} and in {file}; "
+                f"leave it out of one of them: exclude = [{both[0]!r}]"
+            )
+        owner.update(dict.fromkeys(table.columns, file))
+        joined = joined.join(table, how="inner")
+    return joined
+
+
+def join_labels(obs: pd.DataFrame, labels: pd.DataFrame, file: str) -> pd.DataFrame:
+    """Label columns of a context or perturbation table beside the profiles, as categoricals.
+
+    Raises DataError when the name is taken or a profile would have no label.
+    """
+    role = str(labels.index.name)
+    joined = obs.copy(deep=False)
+    for name in labels.columns:
+        if name in joined.columns or name in ROLES:
+            raise DataError(
+                f"{file}: the label {str(name)!r} is already a column of the profiles or a role; "
+                "rename it in one of the files"
+            )
+        by_category = labels[name].reindex(obs[role].cat.categories)
+        values = pd.Categorical(by_category.astype(object).to_numpy()[obs[role].cat.codes])
+        missing = obs[role][values.isna()].unique()
+        if role == "perturbation":
+            missing = [label for label in missing if label != CONTROL]
+        if len(missing):
+            raise DataError(
+                f"{file}: {len(missing)} {role}(s) have no {str(name)!r}: {_few(missing)}; add the "
+                "rows or leave the label out"
+            )
+        joined[name] = values
+    return joined
+
+
+def require_coverage(features: pd.DataFrame | None, obs: pd.DataFrame, role: str) -> None:
+    """Raise DataError, naming how many and which, when a label of the profiles has no features.
+
+    A control needs none; a combination has them when it or each of its components has a row.
+    """
+    if features is None:
+        return
+    if role not in obs.columns:
+        raise DataError(
+            f"there are {role} features but the profiles have no {role}; "
+            f"name its column in the profiles: columns = {{ {role} = ... }}"
+        )
+    known = set(features.index)
+    absent = [
+        str(label)
+        for label in obs[role].cat.categories
+        if label not in known
+        and not (
+            role == "perturbation"
+            and (label == CONTROL or all(part in known for part in components(str(label))))
+        )
+    ]
+    if absent:
+        raise DataError(
+            f"{len(absent)} of {len(obs[role].cat.categories)} {role}s have no row of features: "
+            f"{_few(absent)}; add the rows or keep other profiles with 'where'"
+        )
+
+
+def _few(labels: Sequence[Any]) -> str:
+    shown = ", ".join(map(str, labels[:5]))
+    return shown + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")

@@ -1,0 +1,167 @@
+"""The door of the data: declared files in, one checked dataset out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cellula.core.dataset import Dataset, Provenance
+from cellula.core.errors import DataError
+from cellula.core.value_type import ValueType
+from cellula.data.catalogue import source as catalogue
+from cellula.data.data_source import DataSource, Layout
+from cellula.data.features import feature_table, join_labels, join_tables, require_coverage
+from cellula.data.profiles import profiles_of
+from cellula.io.formats import read
+
+__all__ = ["DataSource", "Layout", "open_dataset"]
+
+BLOCK = 1 << 20
+
+
+def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None = None) -> Dataset:
+    """Open the files that a study declares as one dataset.
+
+    folder: what relative paths start from. cache: where sources of the catalogue were put by
+    ``cellula data get`` (default: the user's cache folder). Exactly one source holds the
+    profiles; tables of features are joined by label and must cover every label of the
+    profiles. X becomes a dense float array or a CSR matrix, doses mol/l, times seconds.
+    The provenance lists the SHA-256 of every file. Raises DataError naming file, column, row
+    and remedy; nothing is written.
+    """
+    profiles = _the_profiles(sources)
+    paths = {item.name: _locate(item, folder, cache) for item in sources}
+    hashes = {item.name: _checked_hash(paths[item.name], item) for item in sources}
+    data = profiles_of(read(paths[profiles.name]), profiles)
+    _require_control(data.obs, profiles)
+    joined: dict[str, pd.DataFrame | None] = {}
+    for role in ("context", "perturbation"):
+        tables = [item for item in sources if item.role == f"{role}_features"]
+        parts = [feature_table(read(paths[item.name]), item) for item in tables]
+        names = [item.name for item in tables]
+        joined[role] = join_tables([features for features, _ in parts], names)
+        require_coverage(joined[role], data.obs, role)
+        for name, (_, labels) in zip(names, parts, strict=True):
+            data.obs = join_labels(data.obs, labels, name)
+    return Dataset(
+        data,
+        _value_type(profiles),
+        joined["context"],
+        joined["perturbation"],
+        _provenance(sources, hashes),
+    )
+
+
+def _the_profiles(sources: Sequence[DataSource]) -> DataSource:
+    profiles = [item for item in sources if item.role == "profiles"]
+    if len(profiles) != 1:
+        found = ", ".join(item.name for item in profiles) or "none"
+        raise DataError(
+            f"{len(profiles)} sources have role 'profiles' ({found}); expected exactly one"
+        )
+    names = [item.name for item in sources]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise DataError(f"{twice[0]} is declared twice; declare each file once")
+    return profiles[0]
+
+
+def _value_type(profiles: DataSource) -> ValueType:
+    if profiles.value_type is None:
+        raise DataError(f"{profiles.name}: value_type is missing; say what the numbers are")
+    return profiles.value_type
+
+
+def _locate(item: DataSource, folder: Path, cache: Path | None) -> Path:
+    """The file of a source. Raises DataError when it is not there."""
+    if item.catalogue is None:
+        path = folder / item.path
+        if not path.is_file():
+            raise DataError(f"{item.path}: no such file in {folder}; check path")
+        return path
+    known = catalogue.source(item.catalogue)
+    if item.path not in known.files:
+        raise DataError(
+            f"{item.catalogue} has no file {item.path!r}; it has {', '.join(sorted(known.files))}"
+        )
+    found = catalogue.cached(known, cache)
+    if found is None:
+        raise DataError(
+            f"{item.catalogue} is not in the cache; get it with: cellula data get {item.catalogue}"
+        )
+    return found / item.path
+
+
+def _checked_hash(path: Path, item: DataSource) -> str:
+    """SHA-256 of the file. Raises DataError with both hashes when another was declared."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    found = digest.hexdigest()
+    if item.sha256 is not None and found != item.sha256:
+        raise DataError(
+            f"{item.name} has SHA-256 {found}, the study expects {item.sha256}: this is another "
+            "file; get the right one or, if the change is meant, write the new hash"
+        )
+    return found
+
+
+def _require_control(obs: pd.DataFrame, profiles: DataSource) -> None:
+    value_type = _value_type(profiles)
+    if value_type.is_absolute or "perturbation" not in obs or "is_control" in obs:
+        return
+    raise DataError(
+        f"{profiles.name}: {value_type.value} values tell a response only beside controls, and no "
+        'control is declared; add control = "..." to columns, the label of the controls in '
+        f"column {profiles.columns['perturbation']!r} or a true/false column"
+    )
+
+
+def _provenance(sources: Sequence[DataSource], hashes: dict[str, str]) -> Provenance:
+    """What may be done with the whole: the licenses of all parts together, the common residency."""
+    licenses, citations = [], []
+    for item in sources:
+        known = catalogue.source(item.catalogue) if item.catalogue else None
+        inherits = known is not None and item.license == "unknown"
+        licenses.append(known.license if known is not None and inherits else item.license)
+        citations.append(item.citation or (known.citation if known is not None else ""))
+    unique = list(dict.fromkeys(licenses))
+    return Provenance(
+        sources=hashes,
+        license="unknown" if "unknown" in unique else _all_of(unique),
+        duo=tuple(sorted({code for item in sources for code in item.duo})),
+        jurisdiction=_one_law(sources),
+        residency=_common_residency(sources),
+        citation="; ".join(dict.fromkeys(text for text in citations if text)),
+    )
+
+
+def _all_of(licenses: Sequence[str]) -> str:
+    if len(licenses) == 1:
+        return licenses[0]
+    return " AND ".join(f"({text})" if " OR " in text else text for text in licenses)
+
+
+def _one_law(sources: Sequence[DataSource]) -> str:
+    laws = sorted({item.jurisdiction for item in sources if item.jurisdiction})
+    if len(laws) > 1:
+        raise DataError(
+            f"the sources are under the law of {' and '.join(laws)}; a dataset has one "
+            "jurisdiction: declare the one that governs their combination"
+        )
+    return laws[0] if laws else ""
+
+
+def _common_residency(sources: Sequence[DataSource]) -> tuple[str, ...]:
+    limits = [set(item.residency) for item in sources if item.residency]
+    common = set.intersection(*limits) if limits else set()
+    if limits and not common:
+        raise DataError(
+            "no country may keep all sources together: "
+            + "; ".join(f"{i.name}: {', '.join(i.residency)}" for i in sources if i.residency)
+        )
+    return tuple(sorted(common))
