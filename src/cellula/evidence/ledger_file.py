@@ -1,0 +1,111 @@
+"""The file of a ledger as it is: made whole, or read row by row without trusting it."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import quote
+
+from sqlalchemy import URL, create_engine
+from sqlalchemy.pool import NullPool
+
+from cellula.core.errors import EvidenceError
+from cellula.evidence.entry import Entry, entry_from_line, entry_from_row
+from cellula.evidence.schema import LEDGER, TRIGGERS
+from cellula.io.atomic import create_atomically
+
+__all__ = ["LedgerScan", "Raw", "create_ledger", "parse_raw", "scan_ledger"]
+
+#: An entry as found: a line of an export, or a row of the table.
+Raw: TypeAlias = bytes | Mapping[str, object]
+
+SQLITE = b"SQLite format 3\0"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerScan:
+    """The entries as found, and what is wrong with the file around them."""
+
+    rows: tuple[Raw, ...]
+    faults: tuple[str, ...] = ()
+
+
+def create_ledger(path: Path) -> None:
+    """Make an empty ledger unless there is one; no other process ever sees half of it.
+
+    Raises EvidenceError where a ledger was taken away and its write-ahead log was left.
+    """
+    if path.exists():
+        return
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists():
+        raise EvidenceError(
+            f"the ledger {path} is gone but its write-ahead log {log.name} is there; put the "
+            "ledger back from a copy, or move the log away to begin a new ledger"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "ledger.sqlite"
+        engine = create_engine(
+            URL.create("sqlite", database=str(draft)),
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+        )
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            LEDGER.metadata.create_all(connection)
+            for trigger in TRIGGERS.values():
+                connection.exec_driver_sql(trigger)
+        create_atomically(path, draft.read_bytes())
+
+
+def scan_ledger(path: Path) -> LedgerScan:
+    """Read a ledger (SQLite, or the JSON lines of an export) without changing it.
+
+    Raises EvidenceError when there is no such file; whatever else is wrong is told as a fault.
+    """
+    try:
+        with path.open("rb") as file:
+            is_database = file.read(len(SQLITE)) == SQLITE
+    except OSError as error:
+        raise EvidenceError(f"cannot read the ledger {path}: {error.strerror or error}") from error
+    return _scan_database(path) if is_database else _scan_lines(path.read_bytes())
+
+
+def parse_raw(raw: Raw) -> Entry:
+    """The entry that was found; Tampered, saying what is wrong with it, when it is none."""
+    return entry_from_line(raw) if isinstance(raw, bytes) else entry_from_row(raw)
+
+
+def _scan_lines(data: bytes) -> LedgerScan:
+    if not data:
+        return LedgerScan(())
+    lines = data.split(b"\n")
+    if lines[-1]:
+        return LedgerScan(tuple(lines), ("the last line has no end: the export was cut",))
+    return LedgerScan(tuple(lines[:-1]))
+
+
+def _scan_database(path: Path) -> LedgerScan:
+    """Read with the driver itself: what the schema promises may not be what is there."""
+    rows: list[Raw] = []
+    faults: list[str] = []
+    address = f"file:{quote(str(path.absolute()))}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=30.0)) as connection:
+            connection.text_factory = bytes
+            query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+            known = dict(connection.execute(query).fetchall())
+            for name, made in TRIGGERS.items():
+                if known.get(name.encode()) != made.encode():
+                    faults.append(f"the trigger {name}, which keeps entries, is not as it was made")
+            cursor = connection.execute("SELECT * FROM ledger ORDER BY seq")
+            columns = [column[0] for column in cursor.description]
+            rows.extend(dict(zip(columns, row, strict=True)) for row in cursor)
+    except (sqlite3.Error, ValueError, OverflowError) as error:  # damage even breaks its messages
+        faults.append(f"cannot be read beyond entry {len(rows)}: {error}")
+    return LedgerScan(tuple(rows), tuple(faults))

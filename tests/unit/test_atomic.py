@@ -1,0 +1,75 @@
+"""Files are whole or not there."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from cellula.core.errors import DataError
+from cellula.io.atomic import create_atomically, write_atomically
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_writes_replaces_and_makes_folders(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert names(path.parent) == ["file"]
+
+
+def test_mode_is_that_asked_for(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "secret", b"", mode=0o600)
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+
+
+def test_create_keeps_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert create_atomically(path, b"first")
+    assert not create_atomically(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("call", [write_atomically, create_atomically])
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "no space left for the 3 bytes"), (errno.EIO, "cannot write the 3 bytes")],
+)
+def test_a_full_disk_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call, number: int, words: str
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(DataError, match=words):
+        call(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_file_too_large_for_the_disk(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="file size limits need POSIX")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**23, limits[1]))
+    try:
+        with pytest.raises(DataError, match="nothing was written"):
+            write_atomically(tmp_path / "file", bytes(2**24))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert names(tmp_path) == []
+
+
+def test_a_folder_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DataError, match="choose a folder"):
+        write_atomically(tmp_path / "file" / "below", b"x")
