@@ -1,0 +1,83 @@
+# Everything a newcomer or a maintainer runs. `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON ?= python3
+DATA ?= ../shared/data
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
+SOURCES := src tests tools docs/conf.py
+PINS := pyproject.toml constraints.txt
+DEBIAN := chromium
+
+.PHONY: help demo test system check bench docs style changelog clean
+
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# One stamp per set of extras: repeats are quick, a change of the pins installs again.
+$(VENV)/.stamp-venv:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.stamp-core: $(VENV)/.stamp-venv $(PINS)
+	@echo "installing the lean core into $(VENV)"
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.stamp-test: $(VENV)/.stamp-core
+	@echo "installing what the tests need"
+	$(PIP) -e '.[test]'
+	@touch $@
+
+$(VENV)/.stamp-docs: $(VENV)/.stamp-core
+	@echo "installing what the docs need"
+	$(PIP) -e '.[docs]'
+	@touch $@
+
+demo: $(VENV)/.stamp-core ## run the demo study and print where its dossier is
+	$(BIN)/cellula demo
+
+test: $(VENV)/.stamp-test ## fetch what the demo needs, then run the tests (DATA=FOLDER of real data)
+	$(BIN)/cellula data get gdsc
+	$(BIN)/python -m pytest --data "$(DATA)"
+
+system: ## install the Debian packages that some tests want (those tests skip without them)
+	@if command -v chromium > /dev/null; then echo "chromium is installed"; \
+	elif ! command -v apt-get > /dev/null; then \
+		echo "no apt-get here: install $(DEBIAN) by hand; the tests that need it skip without it"; \
+	elif [ "$$(id -u)" = 0 ]; then \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(DEBIAN) > /dev/null; \
+	elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then \
+		sudo apt-get -qq update && sudo DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(DEBIAN) > /dev/null; \
+	else \
+		echo "not root and no password-less sudo: run 'sudo apt-get install $(DEBIAN)'; the tests that need it skip without it"; \
+	fi
+
+check: $(VENV)/.stamp-test ## format, lint, types, directions of imports, tests
+	$(BIN)/ruff format --check -q $(SOURCES)
+	$(BIN)/ruff check -q $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q --data "$(DATA)"
+
+bench: $(VENV)/.stamp-test ## ratios against peers in one run, and the slow tests
+	$(BIN)/python -m pytest -s tests/benchmark --data "$(DATA)"
+
+docs: $(VENV)/.stamp-docs ## build the docs into docs/_build/html, every warning an error
+	$(BIN)/python -m sphinx -q -W -n --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+style: $(VENV)/.stamp-core ## print our numbers beside the compass of the house
+	@$(BIN)/python tools/style.py
+
+changelog: $(VENV)/.stamp-venv ## write CHANGELOG.md from the fragments in changes/
+	$(BIN)/python tools/changelog.py
+
+clean: ## remove the environment, caches and built files
+	rm -rf $(VENV) build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests tools docs -name __pycache__ -type d -exec rm -rf {} +
