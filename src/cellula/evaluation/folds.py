@@ -1,0 +1,89 @@
+"""Comparisons of several folds joined into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from cellula.core.comparison import Comparison
+from cellula.core.errors import DataError
+from cellula.core.prediction import Population
+
+__all__ = ["concatenate"]
+
+
+def concatenate(parts: Sequence[Comparison]) -> Comparison:
+    """One comparison of the groups of all parts, in their order; units are matched by name.
+
+    A part without intervals or reference gives NaN rows where another has them, and a part
+    without cells gives groups without cells. Raises DataError without parts, when readouts or
+    the dimensions of cells differ, or when not all parts have the same named baseline.
+    """
+    if not parts:
+        raise DataError("there is no comparison to join; compare at least one fold")
+    head = parts[0]
+    for part in parts[1:]:
+        if part.readouts != head.readouts:
+            raise DataError("the folds do not compare the same readouts in the same order")
+        is_same = (part.baseline is None) == (head.baseline is None)
+        if not is_same or part.baseline_name != head.baseline_name:
+            raise DataError(
+                f"the folds have different baselines ({head.baseline_name or 'none'!r} and "
+                f"{part.baseline_name or 'none'!r}); compare all with the same one"
+            )
+    units = tuple(sorted({name for part in parts for name in part.units}))
+    index = pd.Index(units)
+    return Comparison(
+        groups=pd.concat([part.groups for part in parts], ignore_index=True),
+        unit=np.concatenate([index.get_indexer(list(p.units))[p.unit] for p in parts]).astype(
+            np.int64
+        ),
+        units=units,
+        readouts=head.readouts,
+        observed=np.concatenate([part.observed for part in parts]),
+        predicted=np.concatenate([part.predicted for part in parts]),
+        lower=_stack(parts, "lower"),
+        upper=_stack(parts, "upper"),
+        reference=_stack(parts, "reference"),
+        baseline=_stack(parts, "baseline"),
+        baseline_name=head.baseline_name,
+        observed_cells=_cells(parts, "observed_cells"),
+        predicted_cells=_cells(parts, "predicted_cells"),
+    )
+
+
+def _stack(parts: Sequence[Comparison], name: str) -> NDArray[np.float64] | None:
+    arrays = [getattr(part, name) for part in parts]
+    if all(array is None for array in arrays):
+        return None
+    return np.concatenate(
+        [
+            np.full(part.observed.shape, np.nan) if array is None else array
+            for part, array in zip(parts, arrays, strict=True)
+        ]
+    )
+
+
+def _cells(parts: Sequence[Comparison], name: str) -> Population | None:
+    offsets = np.cumsum([0, *(len(part.groups) for part in parts)])
+    found = [
+        (cells.values, cells.group + offset)
+        for part, offset in zip(parts, offsets[:-1], strict=True)
+        if (cells := getattr(part, name)) is not None
+    ]
+    if not found:
+        return None
+    widths = sorted({values.shape[1] for values, _ in found})
+    if len(widths) > 1:
+        raise DataError(
+            f"the cells of the folds have {' and '.join(map(str, widths))} dimensions; "
+            "fit every fold's space with the same number of components"
+        )
+    matrices = [values for values, _ in found]
+    is_sparse = any(sp.issparse(values) for values in matrices)
+    values = sp.csr_matrix(sp.vstack(matrices)) if is_sparse else np.concatenate(matrices)
+    return Population(values, np.concatenate([group for _, group in found]))

@@ -1,0 +1,78 @@
+"""Correlation of the predicted with the observed change from control."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellula.core.comparison import Comparison
+from cellula.core.metric import MetricDefinition, Terms
+from cellula.evaluation.metrics.sums import mean_terms, missing, ratio
+
+__all__ = ["PearsonDelta"]
+
+#: Fewest readouts of a profile: two points always correlate perfectly.
+MIN_READOUTS = 3
+#: A change below this share of the profile is rounding, not a change.
+TOLERANCE = 1e-12
+
+
+@final
+class PearsonDelta:
+    """Pearson correlation over readouts of observed - control with predicted - control."""
+
+    definition: ClassVar[MetricDefinition] = MetricDefinition(
+        name="pearson_delta",
+        version=1,
+        equation=(
+            "mean over groups of the Pearson correlation over readouts of (observed - control) "
+            "with (predicted - control); 0 where the predicted change is the same in all readouts"
+        ),
+        layer="gene",
+        space="readouts",
+        genes="all readouts",
+        control="mean of the real controls of the group's context, on both sides",
+        aggregation=f"equal-weight mean over groups; at least {MIN_READOUTS} readouts, "
+        "an observed change that varies",
+        direction="higher",
+        ideal=1.0,
+    )
+
+    def terms(self, comparison: Comparison) -> Terms:
+        """Correlation of the group, and 1."""
+        n_groups, n_readouts = comparison.observed.shape
+        if n_readouts < MIN_READOUTS:
+            return _none(n_groups, f"{n_readouts} readout(s), a profile needs {MIN_READOUTS}")
+        if comparison.reference is None:
+            return _none(n_groups, "there are no controls to take a change from")
+        reference = comparison.reference
+        observed = _centred(comparison.observed, reference)
+        predicted = _centred(comparison.predicted, reference)
+        norm_x = np.sqrt((observed**2).sum(axis=1))
+        norm_y = np.sqrt((predicted**2).sum(axis=1))
+        both = norm_x * norm_y
+        product = np.einsum("ij,ij->i", observed, predicted)
+        values = np.divide(product, both, out=np.zeros(n_groups), where=both > 0)
+        sides = missing(control=reference, observed=observed, predicted=predicted)
+        flat = "the observed change is the same in all readouts"
+        reasons = np.where((sides == "") & (norm_x == 0), flat, sides)
+        return mean_terms(np.clip(values, -1.0, 1.0), reasons)
+
+    def finish(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean over groups; NaN without groups."""
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+def _centred(profile: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Change minus its mean over readouts; 0 where it is rounding only: (groups, readouts)."""
+    change = profile - reference
+    centred = change - change.mean(axis=1, keepdims=True)
+    largest = np.maximum(np.abs(profile), np.abs(reference)).max(axis=1)
+    is_rounding = np.abs(centred).max(axis=1) <= TOLERANCE * largest
+    return np.where(is_rounding[:, None], 0.0, centred)
+
+
+def _none(n_groups: int, reason: str) -> Terms:
+    return mean_terms(np.full(n_groups, np.nan), np.full(n_groups, reason))

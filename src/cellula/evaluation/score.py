@@ -1,0 +1,207 @@
+"""From additive terms to scores: strata, rows and intervals over the unit of replication."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from cellula.core.comparison import Comparison
+from cellula.core.errors import DataError
+from cellula.core.metric import Metric, Score, Terms
+from cellula.evaluation.bootstrap import interval
+from cellula.evaluation.metrics.sums import ratio
+
+__all__ = [
+    "bootstrap_values",
+    "has_value",
+    "resampled",
+    "resampled_blocks",
+    "row_codes",
+    "score",
+    "score_rows",
+    "stratum_values",
+]
+
+#: Resampled sums that are held at once: 2^22 numbers are 32 MiB.
+LARGEST_BLOCK = 2**22
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+def score(
+    metric: Metric,
+    comparison: Comparison,
+    *,
+    weights: Floats | None = None,
+    level: float = 0.95,
+    unit: str = "",
+) -> Score:
+    """The metric over all groups, with a percentile interval where weights are given.
+
+    Terms are summed over the groups of a stratum, finished, and averaged over the strata that
+    have a value, each with equal weight. weights: (resamples, units) from
+    :func:`~cellula.evaluation.bootstrap.unit_weights`; one unit alone has no interval. ``unit``
+    names the unit of replication in the row. Where there is no value the row says why.
+    """
+    terms = metric.terms(comparison)
+    mask = has_value(terms)
+    n_units = len(np.unique(comparison.unit[mask]))
+    value = _point(metric, terms, comparison.unit, mask)
+    lower = upper = float("nan")
+    if weights is not None and n_units > 1 and np.isfinite(value):
+        lower, upper = interval(resampled(metric, terms, comparison.unit, mask, weights), level)
+    return Score(
+        metric=metric.definition.id,
+        value=value,
+        reason="" if np.isfinite(value) else _reason(metric, terms, mask),
+        n_groups=int(mask.sum()),
+        lower=lower,
+        upper=upper,
+        unit=unit,
+        n_units=n_units,
+    )
+
+
+def score_rows(metric: Metric, comparison: Comparison) -> list[Score]:
+    """One score for every perturbation x context, in the order of their labels.
+
+    Every row is there; where the groups of a row do not give a value it is NaN with a reason.
+    """
+    terms = metric.terms(comparison)
+    mask = has_value(terms)
+    rows, frame = row_codes(comparison)
+    values = stratum_values(metric, terms.values, rows, len(frame), mask)
+    n_groups = np.bincount(rows[mask], minlength=len(frame))
+    first = np.unique(rows, return_index=True)[1]
+    return [
+        Score(
+            metric=metric.definition.id,
+            value=float(values[row]),
+            reason=""
+            if np.isfinite(values[row])
+            else str(terms.reasons[first[row]]) or _undetermined(metric, int(n_groups[row])),
+            perturbation=perturbation,
+            context=context,
+            n_groups=int(n_groups[row]),
+        )
+        for row, (perturbation, context) in enumerate(
+            zip(frame["perturbation"], frame["context"], strict=True)
+        )
+    ]
+
+
+def bootstrap_values(metric: Metric, comparison: Comparison, weights: Floats) -> Floats:
+    """The metric in every resample of the units: (resamples,); NaN where it has no value."""
+    terms = metric.terms(comparison)
+    return resampled(metric, terms, comparison.unit, has_value(terms), weights)
+
+
+def has_value(terms: Terms) -> Mask:
+    """Which groups have terms: (groups,)."""
+    return np.asarray(terms.reasons == "", bool)
+
+
+def row_codes(comparison: Comparison) -> tuple[Codes, pd.DataFrame]:
+    """Code of the perturbation x context of every group, and the two labels of every code."""
+    pairs = comparison.groups[["perturbation", "context"]].astype(str)
+    grouped = pairs.groupby(["perturbation", "context"], sort=True)
+    codes = grouped.ngroup().to_numpy(np.int64)
+    first = np.unique(codes, return_index=True)[1]
+    return codes, pairs.iloc[first].reset_index(drop=True)
+
+
+def stratum_values(
+    metric: Metric, values: Floats, codes: Codes, n_codes: int, mask: Mask
+) -> Floats:
+    """The metric within every code: (n_codes,); NaN where its groups give no value."""
+    ones = np.ones((1, 1))
+    unit = np.zeros(len(codes), np.int64)
+    blocks = resampled_blocks(metric, values, codes, n_codes, unit, mask, ones)
+    return np.concatenate([part[:, 0] for part in blocks]) if n_codes else np.empty(0)
+
+
+def resampled(metric: Metric, terms: Terms, unit: Codes, mask: Mask, weights: Floats) -> Floats:
+    """Equal-weight mean over strata in every resample, over the groups in ``mask``."""
+    if len(unit) and weights.shape[1] <= int(unit.max()):
+        raise DataError(
+            f"weights for {weights.shape[1]} units, but the groups belong to "
+            f"{int(unit.max()) + 1}; draw weights for len(comparison.units) units"
+        )
+    n_strata = int(terms.stratum.max()) + 1 if len(unit) else 0
+    means = [np.empty(0)]
+    size = max(1, LARGEST_BLOCK // max(terms.values.shape[1], 1))
+    for start in range(0, len(weights), size):
+        drawn = weights[start : start + size]
+        total, count = np.zeros(len(drawn)), np.zeros(len(drawn))
+        for part in resampled_blocks(
+            metric, terms.values, terms.stratum, n_strata, unit, mask, drawn
+        ):
+            is_value = np.isfinite(part)
+            total += np.where(is_value, part, 0.0).sum(axis=0)
+            count += is_value.sum(axis=0)
+        means.append(ratio(total, count))
+    return np.concatenate(means)
+
+
+def resampled_blocks(
+    metric: Metric,
+    values: Floats,
+    codes: Codes,
+    n_codes: int,
+    unit: Codes,
+    mask: Mask,
+    weights: Floats,
+) -> Iterator[Floats]:
+    """The metric of every code in every resample, some codes at a time: (codes, resamples).
+
+    values: (groups, terms); codes, unit, mask: (groups,); weights: (resamples, units).
+    A sparse matrix of (codes x terms) by units times the weights: one order of additions
+    whatever the number of threads, and memory of one block.
+    """
+    n_terms = values.shape[1]
+    order = np.argsort(codes, kind="stable")
+    order = order[mask[order]]
+    sorted_codes = codes[order]
+    size = max(1, LARGEST_BLOCK // (n_terms * len(weights)))
+    per_unit = np.ascontiguousarray(weights.T)
+    for start in range(0, n_codes, size):
+        stop = min(start + size, n_codes)
+        first, last = np.searchsorted(sorted_codes, [start, stop])
+        rows = order[first:last]
+        row = (codes[rows] - start)[:, None] * n_terms + np.arange(n_terms)
+        column = np.repeat(unit[rows], n_terms)
+        sums = sp.csr_matrix(
+            (values[rows].ravel(), (row.ravel(), column)),
+            shape=((stop - start) * n_terms, weights.shape[1]),
+        )
+        block = (sums @ per_unit).reshape(stop - start, n_terms, len(weights))
+        yield metric.finish(np.moveaxis(block, 1, 2))
+
+
+def _point(metric: Metric, terms: Terms, unit: Codes, mask: Mask) -> float:
+    if not mask.any():
+        return float("nan")
+    ones = np.ones((1, int(unit.max()) + 1))
+    return float(resampled(metric, terms, unit, mask, ones)[0])
+
+
+def _reason(metric: Metric, terms: Terms, mask: Mask) -> str:
+    """The most frequent reason of the groups, or that their sums give no value."""
+    if len(mask) == 0:
+        return "there is no group to score"
+    if mask.any():
+        return _undetermined(metric, int(mask.sum()))
+    (reason, count), *_ = Counter(map(str, terms.reasons)).most_common(1)
+    return f"none of {len(mask)} groups has a value; for {count}: {reason}"
+
+
+def _undetermined(metric: Metric, n_groups: int) -> str:
+    definition = metric.definition
+    return f"{n_groups} group(s) do not determine {definition.name} ({definition.aggregation})"
