@@ -18,10 +18,20 @@ from cellula.core.dataset import ROLES
 from cellula.core.errors import StudyError
 from cellula.core.gate import FEEDBACK, Feedback, Loop
 from cellula.core.perturbation import PerturbationKind
-from cellula.data.open import DataSource
+from cellula.data.data_source import DataSource
 from cellula.data.splits import HoldOut
 
-__all__ = ["Claim", "GateRule", "ModelChoice", "Study", "json_schema", "parse_study", "read_study"]
+__all__ = [
+    "UNITS",
+    "Claim",
+    "Explain",
+    "GateRule",
+    "ModelChoice",
+    "Study",
+    "json_schema",
+    "parse_study",
+    "read_study",
+]
 
 Level = Literal["low", "medium", "high"]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"

@@ -1,0 +1,49 @@
+"""The application: all groups of verbs, and what becomes of an error."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cellula.cli import data, demo, plugins, study, verify
+from cellula.core.errors import CellulaError, PrivacyError, Tampered
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="cellula",
+    help="Virtual cells whose answers carry their evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("init")(study.init)
+app.command("check")(study.check)
+app.command("register")(study.register)
+app.command("run")(study.run)
+app.command("dossier")(study.dossier)
+app.command("verify")(verify.verify)
+app.add_typer(data.app, name="data")
+app.command("plugins")(plugins.plugins)
+
+
+def run() -> None:
+    """Run the command; an error raised on purpose is one message and an exit code."""
+    try:
+        app()
+    except CellulaError as error:
+        sys.stderr.write(f"cellula: {error}\n")
+        sys.exit(_code(error))
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def _code(error: CellulaError) -> int:
+    if isinstance(error, Tampered):
+        return 3
+    if isinstance(error, PrivacyError):
+        return 4
+    return 1

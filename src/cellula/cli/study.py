@@ -1,0 +1,176 @@
+"""The life of a study: ``init``, ``check``, ``register``, ``run``, ``dossier``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cellula.cli.terminal import TerminalProgress, print_json, print_verdicts, say
+
+if TYPE_CHECKING:
+    from cellula.validation.inner import Result
+    from cellula.validation.preparation import PreparedStudy
+    from cellula.validation.workspace import Workspace
+
+__all__ = ["check", "dossier", "init", "register", "run", "run_registered", "write_dossier"]
+
+StudyFile = Annotated[Path, typer.Argument(help="The study file, .toml or .yaml.")]
+WorkspaceFolder = Annotated[
+    Path, typer.Option("--workspace", help="Folder of the ledger, the blobs and the results.")
+]
+Cache = Annotated[Path | None, typer.Option("--cache", help="Where fetched data are kept.")]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder that paths of data start from (default: the study's)."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads; results do not change.")]
+WORKSPACE = Path("cellula-workspace")
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="The study file to write.")] = Path("study.toml"),
+    json_schema: Annotated[
+        bool, typer.Option("--json-schema", help="Print the JSON Schema of the study file.")
+    ] = False,
+) -> None:
+    """Ask what the study is for and write its file; the context of use comes first."""
+    from cellula.cli.interview import interview
+    from cellula.validation.study import json_schema as schema
+
+    if json_schema:
+        print_json(schema())
+        return
+    interview(path)
+    say(f"wrote {path}; next: cellula check {path}")
+
+
+def check(
+    file: StudyFile, cache: Cache = None, data: DataFolder = None, as_json: Json = False
+) -> None:
+    """Validate a study and look at its entry gates; nothing is recorded."""
+    from cellula.validation.deciding import decide_entry, exit_code
+    from cellula.validation.inner import entry_evidence
+    from cellula.validation.preparation import prepare
+
+    prepared = prepare(file, cache, data)
+    verdicts = decide_entry(entry_evidence(prepared))
+    if as_json:
+        print_json({"study": prepared.study.hash, "verdicts": verdicts})
+    else:
+        _print_outline(prepared)
+        print_verdicts(verdicts)
+    raise typer.Exit(exit_code(verdicts))
+
+
+def register(
+    file: StudyFile,
+    workspace: WorkspaceFolder = WORKSPACE,
+    cache: Cache = None,
+    data: DataFolder = None,
+    as_json: Json = False,
+) -> None:
+    """Hash and sign a study and seal its held-out labels, before anything is fitted."""
+    from cellula.validation.preparation import prepare
+    from cellula.validation.registration import register as enter
+    from cellula.validation.workspace import open_workspace
+
+    prepared = prepare(file, cache, data)
+    registration = enter(prepared, open_workspace(workspace))
+    if as_json:
+        print_json(registration.document)
+        return
+    statement = registration.statement
+    say(f"registered {statement['study_id']} version {statement['version']}")
+    say(f"  study  {statement['study_hash']}")
+    say(f"  data   {statement['digest']}")
+    for claim, blob in registration.sealed.items():
+        say(f"  sealed {claim}: {blob}")
+
+
+def run(
+    file: StudyFile,
+    workspace: WorkspaceFolder = WORKSPACE,
+    cache: Cache = None,
+    data: DataFolder = None,
+    threads: Threads = 1,
+    as_json: Json = False,
+) -> None:
+    """Run a registered study: entry gates, fits, predictions, decisions, bundle and dossier."""
+    from cellula.validation.preparation import prepare
+    from cellula.validation.workspace import open_workspace
+
+    prepared = prepare(file, cache, data)
+    place = open_workspace(workspace)
+    result, page = run_registered(prepared, place, threads)
+    if as_json:
+        print_json(
+            {
+                "verdicts": result.verdicts,
+                "bundle": str(result.bundle),
+                "dossier": str(page),
+                "exit_code": result.exit_code,
+            }
+        )
+    else:
+        print_verdicts(result.verdicts)
+        say(f"bundle   {result.bundle}")
+        say(f"dossier  {page}")
+    raise typer.Exit(result.exit_code)
+
+
+def run_registered(
+    prepared: PreparedStudy, workspace: Workspace, threads: int
+) -> tuple[Result, Path]:
+    """Run a study and write its dossier; gives the result and the page."""
+    from cellula.report.crate import crate_metadata
+    from cellula.validation.inner import run_study
+
+    result = run_study(prepared, workspace, crate_metadata, TerminalProgress(), threads)
+    return result, write_dossier(result.bundle, result.ledger)
+
+
+def dossier(file: StudyFile, workspace: WorkspaceFolder = WORKSPACE) -> None:
+    """Write the dossier of a study that has been run, again."""
+    from cellula.core.errors import EvidenceError
+    from cellula.validation.study import read_study
+
+    name = read_study(file).study.id
+    folder = workspace / "studies" / name
+    bundle = folder / f"{name}.zip"
+    if not bundle.is_file():
+        raise EvidenceError(f"{name} has no bundle in {folder}; run it first: cellula run {file}")
+    say(f"dossier  {write_dossier(bundle, folder / f'{name}.ledger.jsonl')}")
+
+
+def write_dossier(bundle: Path, ledger: Path) -> Path:
+    """Render the page of a bundle beside it."""
+    import json
+
+    from cellula.evidence.bundle import read_bundle
+    from cellula.io.atomic import write_atomically
+    from cellula.report.dossier import render
+    from cellula.report.record import read_record
+
+    entries: list[dict[str, Any]] = [
+        json.loads(line) for line in ledger.read_bytes().splitlines() if line
+    ]
+    page = bundle.with_name("dossier.html")
+    write_atomically(page, render(read_record(read_bundle(bundle), entries)).encode())
+    return page
+
+
+def _print_outline(prepared: PreparedStudy) -> None:
+    """What the study holds out, on how much data, decided by what."""
+    data = prepared.data
+    say(f"{prepared.study.study.id}: {data.n_profiles} profiles x {len(data.readouts)} readouts")
+    for task in prepared.tasks:
+        held = sum(len(fold.test) for fold in task.folds)
+        units = data.labels(task.unit) if data.has_role(task.unit) else ()
+        models = ", ".join(one.id for one in task.models)
+        say(
+            f"  {task.claim.id}: {held} profiles held out in {len(task.folds)} fold(s), "
+            f"{len(set(units))} {task.unit}s, models {models}"
+        )

@@ -1,0 +1,217 @@
+"""The files of a bundle: everything a third party needs to recompute every number.
+
+Deterministic content only: no clock, no duration, no path of a machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from license_expression import Licensing, get_spdx_licensing
+
+from cellula.core.canonical import canonical_json, plain
+from cellula.core.comparison import Comparison
+from cellula.core.dataset import Dataset
+from cellula.core.evidence import Evidence
+from cellula.core.gate import Verdict
+from cellula.data.data_source import DataSource
+from cellula.io.parquet import frame_bytes
+from cellula.validation.competitors import Competitor
+from cellula.validation.preparation import PreparedStudy, split_files
+from cellula.validation.registration import Registration
+from cellula.validation.scoring import REPLICATE, SELECTED, ClaimScores
+
+__all__ = ["bundle_files", "evidence_path", "evidence_paths", "may_include_truth"]
+
+#: Packages whose version can change a number.
+PACKAGES = ("cellula", "numpy", "scipy", "pandas", "numba", "anndata", "scikit-learn")
+LISTED_LABELS = 20
+
+
+def bundle_files(
+    prepared: PreparedStudy,
+    registration: Registration,
+    evidence: Sequence[Evidence],
+    verdicts: Sequence[Verdict],
+    scored: Mapping[str, ClaimScores],
+) -> dict[str, bytes]:
+    """Path -> bytes of everything but the crate's description and the manifest."""
+    files: dict[str, bytes] = {
+        f"study{_suffix(prepared.name)}": prepared.source,
+        "study.json": prepared.study.canonical,
+        "registration.json": canonical_json(registration.document),
+        "data.json": canonical_json(_data(prepared)),
+        "models.json": canonical_json(_models(prepared)),
+        "versions.json": canonical_json({name: version(name) for name in PACKAGES}),
+        "verdicts.json": canonical_json(plain(list(verdicts))),
+        **split_files(prepared),
+    }
+    for path, item in zip(evidence_paths(evidence), evidence, strict=True):
+        files[path] = canonical_json(item)
+    allowed = may_include_truth(prepared.study.data)
+    for claim, scores in scored.items():
+        files[f"scores/{claim}.parquet"] = frame_bytes(scores.rows)
+        for model, comparison in scores.view.full.items():
+            if model == REPLICATE:
+                continue
+            table = _answers(comparison, scores, model)
+            files[f"predictions/{claim}/{model}.parquet"] = frame_bytes(table)
+        if allowed:
+            files[f"truth/{claim}.parquet"] = frame_bytes(_truth(scores))
+    return dict(sorted(files.items()))
+
+
+def evidence_paths(evidence: Sequence[Evidence]) -> tuple[str, ...]:
+    """The path of every piece: ``evidence/<kind>-<subject>.json``, numbered from the second on."""
+    seen: dict[tuple[str, str], int] = {}
+    paths: list[str] = []
+    for item in evidence:
+        key = (item.kind, item.subject)
+        seen[key] = seen.get(key, 0) + 1
+        paths.append(evidence_path(item.kind, item.subject, seen[key]))
+    return tuple(paths)
+
+
+def evidence_path(kind: str, subject: str, number: int = 1) -> str:
+    """The path of the ``number``-th piece of evidence of a kind about a subject."""
+    return f"evidence/{kind}-{subject}{f'-{number}' if number > 1 else ''}.json"
+
+
+def _suffix(name: str) -> str:
+    return "." + name.rsplit(".", 1)[-1].lower()
+
+
+def may_include_truth(sources: Sequence[DataSource]) -> bool:
+    """Whether the licences of the profiles let their held-out values travel in the bundle.
+
+    Every licence of the expression must be known to SPDX and not forbid derivatives.
+    """
+    licensing: Licensing = get_spdx_licensing()
+    for source in sources:
+        if source.role != "profiles":
+            continue
+        keys = [] if source.license == "unknown" else licensing.license_keys(source.license)
+        if not keys or any(_forbids(str(key)) for key in keys):
+            return False
+    return True
+
+
+def _forbids(key: str) -> bool:
+    return key.startswith("LicenseRef") or "-ND" in key.upper()
+
+
+# -- tables -----------------------------------------------------------------------------------
+def _long(comparison: Comparison, scores: ClaimScores) -> dict[str, Any]:
+    """The key columns, one row a group and readout."""
+    n_groups, n_readouts = comparison.observed.shape
+    columns: dict[str, Any] = {"fold": pd.Categorical(np.repeat(scores.fold, n_readouts))}
+    for name in comparison.groups.columns:
+        column = comparison.groups[name]
+        values = np.repeat(column.to_numpy(), n_readouts)
+        is_number = pd.api.types.is_numeric_dtype(column)
+        columns[str(name)] = values if is_number else pd.Categorical(values)
+    units = np.asarray(comparison.units)[comparison.unit]
+    columns["unit"] = pd.Categorical(np.repeat(units, n_readouts))
+    columns["readout"] = pd.Categorical(np.tile(np.asarray(comparison.readouts), n_groups))
+    return columns
+
+
+def _answers(comparison: Comparison, scores: ClaimScores, model: str) -> pd.DataFrame:
+    columns = _long(comparison, scores)
+    columns["mean"] = comparison.predicted.ravel()
+    for name in ("lower", "upper"):
+        bound = getattr(comparison, name)
+        columns[name] = np.nan if bound is None else bound.ravel()
+    columns["in_domain"] = np.repeat(scores.in_domain[model], len(comparison.readouts))
+    return pd.DataFrame(columns)
+
+
+def _truth(scores: ClaimScores) -> pd.DataFrame:
+    comparison = scores.view.full[SELECTED]
+    columns = _long(comparison, scores)
+    columns["observed"] = comparison.observed.ravel()
+    if comparison.reference is not None:
+        columns["reference"] = comparison.reference.ravel()
+    return pd.DataFrame(columns)
+
+
+# -- descriptions -----------------------------------------------------------------------------
+def _models(prepared: PreparedStudy) -> list[dict[str, Any]]:
+    seen: dict[str, Competitor] = {}
+    for task in prepared.tasks:
+        for one in task.models:
+            seen.setdefault(one.id, one)
+    return [
+        {
+            "id": one.id,
+            "plugin": one.kind,
+            "options": one.model.options.model_dump(mode="json"),
+            "seeds": list(one.seeds),
+            "references": list(one.model.references),
+            "is_baseline": one.is_baseline,
+            "capabilities": plain(one.model.capabilities),
+            "assumptions": _assumptions(one),
+            "claims": [t.claim.id for t in prepared.tasks if one in t.models],
+        }
+        for one in seen.values()
+    ]
+
+
+def _assumptions(one: Competitor) -> str:
+    """The first paragraph of the model's docstring: what it assumes, in its author's words."""
+    text = (type(one.model).__doc__ or "").strip().split("\n\n")[0]
+    return " ".join(text.split())
+
+
+def _data(prepared: PreparedStudy) -> list[dict[str, Any]]:
+    return [_source(source, prepared) for source in prepared.study.data]
+
+
+def _source(source: DataSource, prepared: PreparedStudy) -> dict[str, Any]:
+    data = prepared.data
+    card: dict[str, Any] = {
+        "name": source.name,
+        "role": source.role,
+        "value_type": source.value_type,
+        "license": source.license,
+        "duo": list(source.duo),
+        "jurisdiction": source.jurisdiction,
+        "residency": list(source.residency),
+        "citation": source.citation,
+        "sources": {source.name: data.provenance.sources[source.name]},
+        "n_profiles": 0,
+        "n_readouts": 0,
+        "n_controls": 0,
+        "roles": [],
+        "counts": {},
+        "digest": prepared.digest,
+    }
+    if source.role == "profiles":
+        card |= _profiles(data)
+    else:
+        table = getattr(data, source.role)
+        card |= {"n_profiles": len(table), "n_readouts": table.shape[1]}
+    return plain(card)  # type: ignore[no-any-return]
+
+
+def _profiles(data: Dataset) -> dict[str, Any]:
+    return {
+        "n_profiles": data.n_profiles,
+        "n_readouts": len(data.readouts),
+        "n_controls": int(data.is_control.sum()),
+        "roles": [
+            {"role": role, "n_distinct": int(data.obs[role].nunique())} for role in data.roles
+        ],
+        "counts": {
+            role: [
+                [str(label), int(n)]
+                for label, n in data.obs[role].value_counts().head(LISTED_LABELS).items()
+            ]
+            for role in ("context", "perturbation")
+            if data.has_role(role)
+        },
+    }

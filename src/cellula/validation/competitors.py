@@ -1,0 +1,102 @@
+"""The models of a claim: those of the study that can answer it, and the trivial baselines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cellula.core import registry
+from cellula.core.dataset import Dataset
+from cellula.core.errors import StudyError
+from cellula.core.model import Capabilities, Model
+from cellula.validation.study import Claim, ModelChoice, Study
+
+__all__ = ["BASELINES", "Competitor", "competitors", "study_models"]
+
+#: What every score is anchored to; always fitted, whether a study names them or not.
+BASELINES = ("mean_response", "control")
+
+
+@dataclass(frozen=True, slots=True)
+class Competitor:
+    """A model under its name in the study; ``is_baseline`` when it anchors the scores."""
+
+    id: str
+    kind: str
+    model: Model
+    seeds: tuple[int, ...]
+    is_baseline: bool
+
+    def answers(self, claim: Claim) -> bool:
+        """Whether the model has an answer to claims of this kind."""
+        return claim.kind in self.model.capabilities.claims
+
+
+def study_models(study: Study, data: Dataset) -> tuple[Competitor, ...]:
+    """Every model of the study and the baselines, baselines first.
+
+    Raises StudyError, listing all mistakes, on unknown kinds and wrong options.
+    """
+    mistakes: list[str] = []
+    chosen: list[Competitor] = []
+    for number, choice in enumerate(study.model):
+        try:
+            chosen.append(_competitor(choice))
+        except StudyError as error:
+            lines = error.mistakes or (str(error),)
+            mistakes += [f"model.{number}.options: {line}" for line in lines]
+        except (RuntimeError, ImportError) as error:
+            mistakes.append(f"model.{number}.kind: {error}")
+    if mistakes:
+        raise StudyError(f"{len(mistakes)} mistake(s) in the models:", mistakes)
+    named = {competitor.kind for competitor in chosen}
+    return (*_implied(named, data), *sorted(chosen, key=lambda one: not one.is_baseline))
+
+
+def _competitor(choice: ModelChoice) -> Competitor:
+    model = registry.create("model", choice.kind, choice.options)
+    return Competitor(choice.id, choice.kind, model, choice.seeds, choice.kind in BASELINES)
+
+
+def _implied(named: set[str], data: Dataset) -> list[Competitor]:
+    """The baselines that the study did not name but that the data allow."""
+    found: list[Competitor] = []
+    for kind in BASELINES:
+        model: Any = registry.create("model", kind)
+        if kind not in named and _is_possible(model.capabilities, data):
+            found.append(Competitor(kind, kind, model, (0,), True))
+    return found
+
+
+def _is_possible(capabilities: Capabilities, data: Dataset) -> bool:
+    return not (
+        (capabilities.needs_control and not data.is_control.any())
+        or (capabilities.needs_context_features and data.context_features is None)
+        or (capabilities.needs_perturbation_features and data.perturbation_features is None)
+    )
+
+
+def competitors(
+    claim: Claim, models: tuple[Competitor, ...], data: Dataset
+) -> tuple[Competitor, ...]:
+    """The models that compete for a claim, baselines first.
+
+    Raises StudyError when the claim names a model that cannot answer it or cannot be fitted on
+    these data; models that the claim does not name are left out silently only by its own list.
+    """
+    able: list[Competitor] = []
+    mistakes: list[str] = []
+    for one in models:
+        if not one.is_baseline and claim.models and one.id not in claim.models:
+            continue
+        possible = _is_possible(one.model.capabilities, data)
+        if one.answers(claim) and possible:
+            able.append(one)
+        elif one.id in claim.models:
+            why = "the data lack what it needs" if one.answers(claim) else "it has no answer to it"
+            mistakes.append(f"claim {claim.id!r} names {one.id!r}, but {why} ({claim.kind.value})")
+    if mistakes:
+        raise StudyError(f"{len(mistakes)} mistake(s) in claim {claim.id!r}:", mistakes)
+    if not able:
+        raise StudyError(f"no model of the study can answer claim {claim.id!r}")
+    return tuple(able)

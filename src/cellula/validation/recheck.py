@@ -1,0 +1,59 @@
+"""Deciding again from a bundle: the verdicts must follow from the evidence beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cellula.core.canonical import canonical_json, plain
+from cellula.core.errors import CellulaError
+from cellula.core.evidence import Evidence
+from cellula.evidence.findings import Problem, Verification
+from cellula.validation.bundling import evidence_path
+from cellula.validation.deciding import ENTRY_GATES, decide_study
+from cellula.validation.study import Study
+
+__all__ = ["decide_again"]
+
+VERDICTS = "verdicts.json"
+
+
+def decide_again(files: Mapping[str, bytes]) -> Verification:
+    """Decide every gate again from the study and the evidence of a bundle.
+
+    Never raises on a damaged bundle: what cannot be read is a problem that names its file.
+    """
+    try:
+        study = Study.model_validate(json.loads(files["study.json"]))
+        evidence = _evidence(study, files)
+        again = canonical_json(plain(list(decide_study(study, evidence))))
+        recorded = canonical_json(json.loads(files[VERDICTS]))
+    except KeyError as error:
+        return Verification((Problem(str(error).strip("'"), "is missing: no gate can decide"),))
+    except (CellulaError, ValueError, TypeError) as error:
+        return Verification((Problem(VERDICTS, f"cannot be decided again: {error}"),))
+    if again != recorded:
+        wrong = "does not follow from the evidence: deciding again gives other verdicts"
+        return Verification((Problem(VERDICTS, wrong),))
+    n_verdicts = len(json.loads(again))
+    return Verification(known=(f"all {n_verdicts} verdicts follow from the evidence",))
+
+
+def _evidence(study: Study, files: Mapping[str, bytes]) -> list[Evidence]:
+    """What the gates read, in the order in which they read it."""
+    found: list[Evidence] = []
+    for kind in ENTRY_GATES.values():
+        subjects = [claim.id for claim in study.claim] if kind == "leakage" else ["data"]
+        found += [_read(files, evidence_path(kind, subject)) for subject in subjects]
+    for claim in study.claim:
+        for number in range(1, len(claim.gate) + 1):
+            path = evidence_path("anchored_score", claim.id, number)
+            if path in files:
+                found.append(_read(files, path))
+    return found
+
+
+def _read(files: Mapping[str, bytes], path: str) -> Evidence:
+    item: dict[str, Any] = json.loads(files[path])
+    return Evidence(item["kind"], item["subject"], item["payload"], item["inputs"])

@@ -1,0 +1,127 @@
+"""Registering a study: hash, signature, sealed labels, before anything is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cellula.core.canonical import hash_bytes
+from cellula.core.errors import EvidenceError
+from cellula.evidence.seal import REGISTERED, seal
+from cellula.evidence.statement import sign_statement
+from cellula.validation.preparation import PreparedStudy, split_files
+from cellula.validation.sealing import held_out_values
+from cellula.validation.workspace import Workspace
+
+__all__ = ["Registration", "register", "registration_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What was promised: the signed document and the statement inside it."""
+
+    document: Mapping[str, Any]
+
+    @property
+    def statement(self) -> Mapping[str, Any]:
+        """What was signed."""
+        found: Mapping[str, Any] = self.document["statement"]
+        return found
+
+    @property
+    def sealed(self) -> Mapping[str, str]:
+        """Claim -> hash of the blob with its sealed labels."""
+        found: Mapping[str, str] = self.statement["sealed"]
+        return found
+
+
+def register(prepared: PreparedStudy, workspace: Workspace) -> Registration:
+    """Seal the held-out labels, sign the statement and enter it in the ledger.
+
+    Registering the same study on the same data again gives the registration that there is.
+    Raises EvidenceError when this id and version are registered with another content.
+    """
+    study = prepared.study
+    known = _find(prepared, workspace)
+    if known is not None:
+        if known.statement["study_hash"] != study.hash:
+            raise EvidenceError(
+                f"study {study.study.id!r} version {study.study.version} is registered with "
+                f"another content ({known.statement['study_hash'][:16]}, this file is "
+                f"{study.hash[:16]}); raise study.version to register what changed"
+            )
+        _check_data(prepared, known)
+        return known
+    splits = {path: hash_bytes(data) for path, data in split_files(prepared).items()}
+    sealed = {
+        task.claim.id: seal(
+            held_out_values(prepared.data, task.folds),
+            subject=task.claim.id,
+            study_hash=study.hash,
+            key=workspace.key,
+            blobs=workspace.blobs,
+            ledger=workspace.ledger,
+        )
+        for task in prepared.tasks
+    }
+    statement = {
+        "study_id": study.study.id,
+        "version": study.study.version,
+        "study_hash": study.hash,
+        "owner": study.study.owner,
+        "key": workspace.key.fingerprint,
+        "data": dict(prepared.data.provenance.sources),
+        "digest": prepared.digest,
+        "splits": splits,
+        "sealed": sealed,
+    }
+    document = sign_statement(statement, workspace.key)
+    workspace.ledger.append(
+        REGISTERED, study.study.id, {"study_hash": study.hash, "registration": document}
+    )
+    return Registration(document)
+
+
+def registration_of(prepared: PreparedStudy, workspace: Workspace) -> Registration:
+    """The registration of exactly this study and these data.
+
+    Raises EvidenceError when there is none, or when study or data are not what was registered.
+    """
+    study = prepared.study
+    known = _find(prepared, workspace)
+    if known is None:
+        raise EvidenceError(
+            f"study {study.study.id!r} version {study.study.version} is not registered in "
+            f"{workspace.folder}; register it first: cellula register {prepared.name}"
+        )
+    if known.statement["study_hash"] != study.hash:
+        raise EvidenceError(
+            f"{prepared.name} was changed after registration: its hash is {study.hash[:16]}, "
+            f"registered was {known.statement['study_hash'][:16]}; restore the file, or raise "
+            "study.version and register again"
+        )
+    _check_data(prepared, known)
+    return known
+
+
+def _check_data(prepared: PreparedStudy, known: Registration) -> None:
+    if known.statement["digest"] != prepared.digest:
+        registered = known.statement["data"]
+        now = prepared.data.provenance.sources
+        changed = [name for name in now if registered.get(name) != now[name]]
+        raise EvidenceError(
+            f"the data are not those that were registered (changed: "
+            f"{', '.join(changed) or 'the way they are opened'}); restore the files, or raise "
+            "study.version and register again"
+        )
+
+
+def _find(prepared: PreparedStudy, workspace: Workspace) -> Registration | None:
+    """The registration of this study's id and version, whatever its content."""
+    header = prepared.study.study
+    for entry in workspace.ledger.entries(REGISTERED, header.id):
+        document = entry.payload["registration"]
+        if document["statement"]["version"] == header.version:
+            return Registration(document)
+    return None

@@ -1,0 +1,306 @@
+"""Scoring a claim once its labels are open: every model, every metric, baseline and ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellula.core import registry
+from cellula.core.comparison import Comparison
+from cellula.core.dataset import Dataset
+from cellula.core.metric import Metric, Score
+from cellula.core.prediction import Prediction
+from cellula.core.run import RunContext
+from cellula.evaluation.anchored import AnchoredScore, anchored_score
+from cellula.evaluation.bootstrap import unit_weights
+from cellula.evaluation.comparison import as_predictions, compare, concatenate
+from cellula.evaluation.replicate import split_halves
+from cellula.evaluation.score import score, score_rows
+from cellula.evaluation.space import Space, fit_pca
+from cellula.validation.answers import ClaimTask, FoldAnswers, load_metric
+from cellula.validation.competitors import BASELINES
+
+__all__ = ["LEVEL", "REPLICATE", "SELECTED", "ClaimScores", "ScoredMetric", "View", "score_claim"]
+
+N_RESAMPLES = 1000
+LEVEL = 0.95
+#: Names of the rows that are no model of the study.
+SELECTED = "selected"
+REPLICATE = "replicate"
+READOUTS = "readouts"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All models beside the observed profiles of all folds, in one space.
+
+    full: model -> comparison with all profiles. halved: the same on half of the profiles of
+    every group, where ``replicate`` (the other half, as if predicted) is the ceiling; empty
+    where the data hold no replicate.
+    """
+
+    full: Mapping[str, Comparison]
+    halved: Mapping[str, Comparison]
+    replicate: Comparison | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Resamples:
+    """The same resamples of the units for every model, baseline and replicate."""
+
+    run: RunContext
+
+    def of(self, comparison: Comparison) -> NDArray[np.float64]:
+        """Weights (resamples, units); equal for comparisons with equally many units."""
+        n_units = len(comparison.units)
+        return unit_weights(n_units, N_RESAMPLES, self.run.child(n_units).rng)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredMetric:
+    """One model by one metric: the score, and its place between baseline and ceiling."""
+
+    model: str
+    score: Score
+    anchored: AnchoredScore | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimScores:
+    """All scores of a claim.
+
+    fold: (groups,) the fold of every group of the comparisons in ``view`` (in readouts).
+    in_domain: model -> (groups,). gates: the anchored score of the selected model, one a gate
+    of the claim. seeds: scores of the first gate's metric by model and seed. rows: one row a
+    model, metric, perturbation and context.
+    """
+
+    view: View
+    fold: NDArray[Any]
+    in_domain: Mapping[str, NDArray[np.bool_]]
+    table: tuple[ScoredMetric, ...]
+    gates: tuple[AnchoredScore, ...]
+    rows: pd.DataFrame
+
+
+def score_claim(
+    task: ClaimTask, observed: Sequence[Dataset], folds: Sequence[FoldAnswers], run: RunContext
+) -> ClaimScores:
+    """Score every model of a claim by every registered metric.
+
+    observed: the opened profiles of every fold, in the order of the folds.
+    """
+    views: dict[str, View] = {}
+    for name in (READOUTS, *(rule.space for rule in task.claim.gate)):
+        if name not in views:
+            spaces = [_space(task, number, name, run) for number in range(len(folds))]
+            views[name] = _view(task, observed, folds, spaces, run)
+    view = views[READOUTS]
+    weights = _Resamples(run.child(task.claim.id, "bootstrap"))
+    space_of = {rule.metric: rule.space for rule in task.claim.gate}
+    table: list[ScoredMetric] = []
+    rows: list[dict[str, Any]] = []
+    for name in registry.names("metric"):
+        metric: Metric = registry.load("metric", name)()
+        chosen = views[space_of.get(metric.definition.id, READOUTS)]
+        table += _scored(task, metric, chosen, weights)
+        rows += _rows(metric, chosen)
+    fold = _folds_of_groups(task, observed, folds)
+    return ClaimScores(
+        view=view,
+        fold=fold,
+        in_domain={
+            model: _flags(model, folds, view.full[model], fold)
+            for model in view.full
+            if model != REPLICATE
+        },
+        table=tuple(table),
+        gates=tuple(
+            _anchored(task, load_metric(rule.metric), views[rule.space], SELECTED, weights, rule.ci)
+            for rule in task.claim.gate
+        ),
+        rows=pd.DataFrame(rows),
+    )
+
+
+# -- comparisons ------------------------------------------------------------------------------
+def _space(task: ClaimTask, number: int, name: str, run: RunContext) -> Space | None:
+    """The space ``pca<n>``, fitted on the training profiles of a fold; None for readouts."""
+    if name == READOUTS:
+        return None
+    train = task.data.take(task.folds[number].train)
+    stream = run.child(task.claim.id, name, task.folds[number].name)
+    return fit_pca(train.values, int(name.removeprefix("pca")), stream.rng)
+
+
+def _view(
+    task: ClaimTask,
+    observed: Sequence[Dataset],
+    folds: Sequence[FoldAnswers],
+    spaces: Sequence[Space | None],
+    run: RunContext,
+) -> View:
+    names = _answered(task)
+    full: dict[str, list[Comparison]] = {name: [] for name in names}
+    halved: dict[str, list[Comparison]] = {name: [] for name in names}
+    replicate: list[Comparison] = []
+    for fold, own, profiles, space in zip(task.folds, folds, observed, spaces, strict=True):
+        controls = task.data.take(fold.control) if len(fold.control) else None
+        halves = split_halves(
+            profiles, task.unit, run.child(task.claim.id, fold.name, "halves").rng
+        )
+        for name in names:
+            answers = _predictions(task, own, name)
+            full[name].append(_against(task, profiles, answers, controls, space))
+            if halves is not None:
+                halved[name].append(_against(task, halves[0], answers, controls, space))
+        if halves is not None:
+            again = as_predictions(halves[1])
+            replicate.append(_against(task, halves[0], again, controls, space))
+    return View(
+        _with_baseline({name: concatenate(parts) for name, parts in full.items()}),
+        _with_baseline({name: concatenate(parts) for name, parts in halved.items() if parts}),
+        _joined_replicate(replicate, halved),
+    )
+
+
+def _joined_replicate(
+    parts: list[Comparison], halved: Mapping[str, list[Comparison]]
+) -> Comparison | None:
+    if not parts:
+        return None
+    baseline = concatenate(halved[BASELINES[0]])
+    return replace(concatenate(parts), baseline=baseline.predicted, baseline_name=BASELINES[0])
+
+
+def _answered(task: ClaimTask) -> tuple[str, ...]:
+    """Names of all rows: baselines by their kind, models by id, further seeds, the selected."""
+    names = [
+        one.id if seed == one.seeds[0] else f"{one.id}#{seed}"
+        for one in task.models
+        for seed in one.seeds
+    ]
+    return (*names, SELECTED)
+
+
+def _predictions(task: ClaimTask, fold: FoldAnswers, name: str) -> tuple[Prediction, ...]:
+    model = fold.selected if name == SELECTED else name
+    model, _, seed = model.partition("#")
+    one = next(one for one in task.models if one.id == model)
+    return fold.of(model, int(seed) if seed else one.seeds[0]).predictions
+
+
+def _against(
+    task: ClaimTask,
+    observed: Dataset,
+    answers: Sequence[Prediction],
+    controls: Dataset | None,
+    space: Space | None,
+) -> Comparison:
+    """Compare where the halved profiles may ask fewer questions than were answered."""
+    return compare(observed, answers, controls=controls, unit=task.unit, space=space)
+
+
+def _with_baseline(parts: dict[str, Comparison]) -> dict[str, Comparison]:
+    """Every comparison beside the prediction of the mean response."""
+    if BASELINES[0] not in parts:
+        return parts
+    baseline = parts[BASELINES[0]].predicted
+    return {
+        name: replace(part, baseline=baseline, baseline_name=BASELINES[0])
+        for name, part in parts.items()
+    }
+
+
+def _folds_of_groups(
+    task: ClaimTask, observed: Sequence[Dataset], folds: Sequence[FoldAnswers]
+) -> NDArray[Any]:
+    sizes = [
+        len(_against(task, profiles, fold.answers[0].predictions, None, None).groups)
+        for profiles, fold in zip(observed, folds, strict=True)
+    ]
+    return np.repeat([fold.fold for fold in folds], sizes)
+
+
+def _flags(
+    model: str, folds: Sequence[FoldAnswers], comparison: Comparison, fold: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """Whether the model calls each group inside its domain."""
+    columns = [name for name in comparison.groups.columns if name != "unit"]
+    parts: list[pd.DataFrame] = []
+    for one in folds:
+        name, _, seed = (one.selected if model == SELECTED else model).partition("#")
+        answer = next(
+            a for a in one.answers if a.model == name and (not seed or a.seed == int(seed))
+        )
+        for batch in answer.predictions:
+            frame = batch.queries.frame()
+            text = frame.select_dtypes("category").columns
+            frame = frame.astype(dict.fromkeys(text, str))
+            parts.append(frame.assign(fold=one.fold, in_domain=batch.in_domain))
+    known = pd.concat(parts, ignore_index=True).drop_duplicates([*columns, "fold"])
+    asked = comparison.groups[columns].assign(fold=fold)
+    merged = asked.merge(known, on=[*columns, "fold"], how="left", validate="many_to_one")
+    return merged["in_domain"].to_numpy(bool)
+
+
+# -- scores -----------------------------------------------------------------------------------
+def _scored(task: ClaimTask, metric: Metric, view: View, weights: _Resamples) -> list[ScoredMetric]:
+    found: list[ScoredMetric] = []
+    for name, comparison in view.full.items():
+        drawn = weights.of(comparison)
+        value = score(metric, comparison, weights=drawn, level=LEVEL, unit=task.unit)
+        anchored = None
+        if np.isfinite(value.value) and metric.definition.direction != "target":
+            anchored = _anchored(task, metric, view, name, weights, LEVEL)
+        found.append(ScoredMetric(name, value, anchored))
+    if view.replicate is not None:
+        drawn = weights.of(view.replicate)
+        value = score(metric, view.replicate, weights=drawn, level=LEVEL, unit=task.unit)
+        found.append(ScoredMetric(REPLICATE, value, None))
+    return found
+
+
+def _anchored(
+    task: ClaimTask,
+    metric: Metric,
+    view: View,
+    model: str,
+    weights: _Resamples,
+    level: float,
+) -> AnchoredScore:
+    parts = view.halved if view.replicate is not None else view.full
+    anchors = {
+        one.kind: parts[one.id] for one in task.models if one.is_baseline and one.id in parts
+    }
+    return anchored_score(
+        metric,
+        parts[model],
+        anchors,
+        view.replicate,
+        weights=weights.of(parts[model]),
+        level=level,
+        unit=task.unit,
+    )
+
+
+def _rows(metric: Metric, view: View) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": name,
+            "metric": row.metric,
+            "perturbation": row.perturbation,
+            "context": row.context,
+            "value": row.value,
+            "reason": row.reason,
+            "n_groups": row.n_groups,
+        }
+        for name, comparison in view.full.items()
+        if "#" not in name
+        for row in score_rows(metric, comparison)
+    ]
