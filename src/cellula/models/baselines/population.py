@@ -1,0 +1,162 @@
+"""Cells from a mean: control cells shifted and re-counted, never a point mass.
+
+Counts of a gene in cell i are modelled as Poisson(d_i L) with L ~ Gamma(r, mean m): negative
+binomial. A fold f < 1 thins: Binomial(K, f). A fold f > 1 adds Poisson((f - 1) d_i L) with L
+drawn from its posterior given K, Gamma(r + K, rate r/m + d_i). Either way the counts are again
+negative binomial with mean f d_i m and the SAME dispersion r, and integers; a cell keeps its
+depth. This is count thinning [gerard2020]_ extended upwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from cellula.core.dataset import Dataset
+from cellula.core.prediction import Population
+from cellula.core.query import QueryTable
+from cellula.core.run import RunContext
+from cellula.core.value_type import ValueType
+from cellula.models.baselines.encoding import label_positions
+
+__all__ = ["MIN_CELLS", "ControlCells", "recount", "recovered_counts"]
+
+#: Fewer control cells than this are samples, not a population.
+MIN_CELLS = 10
+#: Bounds of the negative-binomial size r, and of a fold.
+SIZE_BOUNDS = (1e-2, 1e3)
+MAX_FOLD = 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Control cells of one context.
+
+    counts: (cells, genes) integers; scale: (cells,) such that log1p(scale * counts) is the
+    profile; mean: (genes,) the mean log1p profile; size: (genes,) negative-binomial size r;
+    rate: (genes,) counts per unit of depth (1 / scale).
+    """
+
+    counts: NDArray[np.int64]
+    scale: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    size: NDArray[np.float64]
+    rate: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlCells:
+    """Control cells by context, ready to be shifted; the last entry pools all contexts.
+
+    n_most: how many cells a predicted population has at most.
+    """
+
+    contexts: tuple[str, ...]
+    cells: tuple[Cells, ...]
+    n_most: int
+
+    @classmethod
+    def of(cls, control: Dataset, n_most: int) -> ControlCells | None:
+        """The control cells, or None where the controls are no population of log1p cells."""
+        is_population = control.value_type is ValueType.LOG1P
+        if n_most < 1 or not is_population or control.n_profiles < MIN_CELLS:
+            return None
+        labels = control.queries().context
+        names, sets = [], []
+        for code, name in enumerate(labels.categories):
+            rows = np.flatnonzero(np.asarray(labels.codes) == code)
+            if len(rows) >= MIN_CELLS:
+                names.append(str(name))
+                sets.append(_cells(control, rows))
+        pooled = sets[0] if len(sets) == 1 else _cells(control, np.arange(control.n_profiles))
+        return cls(tuple(names), (*sets, pooled), n_most)
+
+    def shifted(
+        self, queries: QueryTable, mean: NDArray[np.float64], run: RunContext
+    ) -> Population:
+        """A population for every query with the predicted pseudobulk ``mean`` (queries, genes).
+
+        The randomness of a population depends on its query and on the run's seed alone: not on
+        the batch, nor on the order of the queries.
+        """
+        place = label_positions(queries.context, self.contexts)
+        blocks, sizes = [], []
+        for row in range(len(queries)):
+            rng = _stream(queries, row, run)
+            block = recount(self.cells[place[row]], mean[row], self.n_most, rng)
+            blocks.append(block)
+            sizes.append(block.shape[0])
+        group = np.repeat(np.arange(len(queries)), sizes)
+        return Population(sp.vstack(blocks, format="csr"), group)
+
+
+def recovered_counts(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Counts from log1p profiles: expm1, each row divided by its smallest value above zero.
+
+    values: (cells, genes). Right where every cell holds at least one gene counted once.
+    """
+    linear = np.expm1(values)
+    smallest = np.where(linear > 0, linear, np.inf).min(axis=1, initial=np.inf)
+    unit = np.where(np.isfinite(smallest), smallest, 1.0)
+    return np.rint(linear / unit[:, None]).astype(np.int64)
+
+
+def recount(
+    cells: Cells, mean: NDArray[np.float64], n_most: int, rng: np.random.Generator
+) -> sp.csr_matrix:
+    """Control cells re-counted so that their mean log1p profile moves to ``mean`` (genes,).
+
+    At most ``n_most`` distinct control cells are drawn. The fold of a gene is
+    expm1(mean) / expm1(control mean); a gene without counts in the controls gets
+    Poisson(expm1(mean) / scale). Returns log1p values, CSR of (cells, genes).
+    """
+    n = len(cells.scale)
+    chosen = rng.permutation(n)[:n_most] if n > n_most else np.arange(n)
+    counts, scale = cells.counts[chosen], cells.scale[chosen]
+    base, wanted = np.expm1(cells.mean), np.expm1(np.maximum(mean, 0.0))
+    fold = np.ones_like(base)
+    np.divide(wanted, base, out=fold, where=base > 0)
+    down, up = np.flatnonzero(fold < 1), np.flatnonzero((fold > 1) & (base > 0))
+    new = counts.copy()
+    new[:, down] = rng.binomial(counts[:, down], fold[down])
+    if len(up):
+        rate = cells.size[up] / cells.rate[up] + 1.0 / scale[:, None]
+        posterior = rng.gamma(cells.size[up] + counts[:, up], 1.0 / rate) / scale[:, None]
+        new[:, up] += rng.poisson((np.minimum(fold[up], MAX_FOLD) - 1.0) * posterior)
+    silent = np.flatnonzero((base <= 0) & (wanted > 0))
+    if len(silent):
+        new[:, silent] += rng.poisson(wanted[silent] / scale[:, None])
+    shifted = sp.csr_matrix(new, dtype=np.float64)
+    shifted.data = np.log1p(shifted.data * np.repeat(scale, np.diff(shifted.indptr)))
+    return shifted
+
+
+def _stream(queries: QueryTable, row: int, run: RunContext) -> np.random.Generator:
+    """The random stream of one query."""
+    parts = ["cells", str(queries.perturbation[row]), str(queries.context[row])]
+    for name in ("dose_molar", "time_s", "individual"):
+        column = getattr(queries, name)
+        parts.append("" if column is None else f"{name} {column[row]}")
+    return run.child(*parts).rng
+
+
+def _cells(control: Dataset, rows: NDArray[np.int64]) -> Cells:
+    values = control.dense(rows)
+    layers = control.data.layers
+    if "counts" in layers:
+        block = layers["counts"][rows]
+        counts = np.rint(block.toarray() if sp.issparse(block) else block).astype(np.int64)
+    else:
+        counts = recovered_counts(values)
+    total = counts.sum(axis=1)
+    scale = np.where(total > 0, np.expm1(values).sum(axis=1) / np.maximum(total, 1), 0.0)
+    scale = np.where(scale > 0, scale, np.median(scale[scale > 0]) if (scale > 0).any() else 1.0)
+    depth = 1.0 / scale
+    rate = counts.sum(axis=0) / depth.sum()
+    expected = depth[:, None] * rate
+    excess = ((counts - expected) ** 2 - expected).sum(axis=0)
+    size = (expected**2).sum(axis=0) / np.maximum(excess, 1e-12)
+    return Cells(counts, scale, values.mean(axis=0), np.clip(size, *SIZE_BOUNDS), rate)
