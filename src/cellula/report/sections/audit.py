@@ -1,0 +1,192 @@
+"""What happened, in order, and how anyone can check it: attempts, hashes, commands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+
+from cellula.report.blocks import (
+    Absent,
+    Block,
+    Cell,
+    Code,
+    Column,
+    Facts,
+    Heading,
+    Section,
+    Status,
+    Table,
+    Text,
+)
+from cellula.report.cards import LedgerEntry
+from cellula.report.numerals import count, duration
+from cellula.report.record import StudyRecord
+from cellula.report.words import listing, plain_words, plural
+
+__all__ = ["attempts", "verification"]
+
+#: The chronicle shows so many lines; entries of one kind that follow one another share one.
+LINES = 40
+PURPOSE = {
+    "study.json": "the study, canonical",
+    "registration.json": "what was signed before the run",
+    "verdicts.json": "what every gate decided",
+    "ro-crate-metadata.json": "the bundle described for archives",
+}
+
+
+def attempts(record: StudyRecord) -> Section:
+    """How often labels were opened and runs started, deviations, and the chronicle."""
+    if not record.ledger:
+        note = (
+            "No ledger came with this bundle, so attempts cannot be counted. With it, here would "
+            "stand how often held-out labels were opened, how many runs there were and every "
+            "amendment."
+        )
+        return Section("attempts", "Deviations and attempts", "Attempts", (Absent(note),))
+    counts = Counter(entry.kind for entry in record.ledger)
+    opened = Counter(entry.subject for entry in record.entries("labels_opened"))
+    told = ", ".join(f"{claim} {_times(n)}" for claim, n in sorted(opened.items()))
+    facts = (
+        (
+            "Runs",
+            f"{count(counts['run_started'])} started, {count(counts['run_finished'])} finished",
+        ),
+        ("Held-out labels opened", told or "never"),
+        ("Amendments", count(counts["amended"]) if counts["amended"] else "none"),
+        ("Fits", count(counts["fitted"])),
+        ("Entries in the ledger", count(len(record.ledger))),
+    )
+    blocks: list[Block] = [*_deviations(record), Facts(facts), Heading("Chronicle")]
+    blocks += [_chronicle(record.ledger)]
+    blocks.append(
+        Text(
+            "Opening the sealed labels is recorded; on one's own machine it cannot be prevented.",
+            is_soft=True,
+        )
+    )
+    return Section("attempts", "Deviations and attempts", "Attempts", tuple(blocks))
+
+
+def _times(n: int) -> str:
+    return {1: "once", 2: "twice"}.get(n, f"{count(n)} times")
+
+
+def _deviations(record: StudyRecord) -> list[Block]:
+    """What a reader must know before trusting a number."""
+    found: list[tuple[str, str]] = []
+    registered = [entry.seq for entry in record.entries("registered")]
+    first = min(registered) if registered else None
+    for entry in record.entries("labels_opened"):
+        if first is None or entry.seq < first:
+            found.append((entry.subject, "held-out labels were opened before registration"))
+    opened = Counter(entry.subject for entry in record.entries("labels_opened"))
+    for claim, n in sorted(opened.items()):
+        if n > 1:
+            found.append(
+                (claim, f"held-out labels were opened {_times(n)}: later runs are not blind")
+            )
+    for entry in record.entries("amended"):
+        found.append(
+            (entry.subject, f"amended: {entry.payload.get('reason') or 'no reason given'}")
+        )
+    if not found:
+        return [Text("No deviation from the registered study is on record.")]
+    rows = tuple((Cell(subject), Cell(what, status="wait")) for subject, what in found)
+    return [Table((Column("about"), Column("deviation")), rows)]
+
+
+def _chronicle(ledger: tuple[LedgerEntry, ...]) -> Table:
+    rows = []
+    for kind, run in groupby(ledger, key=lambda entry: entry.kind):
+        entries = list(run)
+        rows.append(_line(kind, entries))
+    shown = rows[-LINES:]
+    caption = "" if len(shown) == len(rows) else f"The last {LINES} of {count(len(rows))} lines."
+    columns = (
+        Column("entry", is_number=True),
+        Column("when, UTC", is_name=True),
+        Column("what"),
+        Column("about"),
+    )
+    return Table(columns, tuple(shown), caption, is_stacked=True)
+
+
+def _line(kind: str, entries: list[LedgerEntry]) -> tuple[Cell, ...]:
+    first, last = entries[0], entries[-1]
+    place = str(first.seq) if first is last else f"{first.seq}–{last.seq}"
+    subjects = list(dict.fromkeys(entry.subject for entry in entries if entry.subject))
+    about = ", ".join(subjects[:3]) + (
+        f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
+    )
+    what = plain_words(kind) if first is last else f"{plain_words(kind)}, {len(entries)} times"
+    seconds = [entry.payload.get("seconds") for entry in entries]
+    known = [float(value) for value in seconds if isinstance(value, int | float)]
+    small = f"{duration(sum(known))} in all" if known else _note(first) if first is last else ""
+    time = first.time.replace("T", " ").removesuffix("+00:00").removesuffix("Z")
+    return (Cell(place), Cell(time), Cell(what, small), Cell(about or "the study"))
+
+
+def _note(entry: LedgerEntry) -> str:
+    kept = {
+        key: value
+        for key, value in entry.payload.items()
+        if isinstance(value, str | int | bool) and len(str(value)) <= 48
+    }
+    return listing(kept) if kept else ""
+
+
+def verification(record: StudyRecord) -> Section:
+    """Hashes of the study, its data and files, and the commands that check them."""
+    statement = record.statement
+    name = str(record.part("study").get("id") or "study")
+    facts = [("Study", f"`{statement['study_hash']}`")] if statement.get("study_hash") else []
+    facts += [(f"Data {key}", f"`{value}`") for key, value in (statement.get("data") or {}).items()]
+    facts += [
+        (f"Sealed {key}", f"`{value}`") for key, value in (statement.get("sealed") or {}).items()
+    ]
+    if record.registration.get("public_key"):
+        facts.append(("Public key", f"`{record.registration['public_key']}`"))
+    blocks: list[Block] = [
+        Text("Anyone can check this page without us, and without the machine it was made on:"),
+        Code(
+            (
+                f"cellula verify {name}.zip --key KEY.pub",
+                f"cellula verify {name}.zip --key KEY.pub --head HEAD.json",
+                f"cellula verify {name}.zip --data FOLDER",
+            )
+        ),
+        Text(
+            "The first finds any changed byte; the second, with an exported signed head, also "
+            "entries cut from the end of the ledger; the third recomputes the hashes of the data. "
+            "Without key and head the command says what it cannot know.",
+            is_soft=True,
+        ),
+    ]
+    if facts:
+        blocks.append(Facts(tuple(facts)))
+    else:
+        blocks.append(Absent("The study is not registered, so nothing is signed yet."))
+    blocks += [Heading("Files of the bundle"), *_files(record)]
+    return Section("verify", "Hashes and how to verify", "Verify", tuple(blocks))
+
+
+def _files(record: StudyRecord) -> list[Block]:
+    altered = set(record.altered)
+    rows = []
+    for path in sorted({*record.digests, *record.manifest}):
+        status: Status = "fail" if path in altered else ""
+        word = "differs from the manifest" if path in altered else PURPOSE.get(path, "")
+        digest = record.digests.get(path) or "missing"
+        rows.append((Cell(path, word, status=status), Cell(digest, is_code=True)))
+    blocks: list[Block] = []
+    if altered:
+        blocks.append(
+            Text(
+                f"{plural(len(altered), 'file')} {'differs' if len(altered) == 1 else 'differ'} "
+                "from the signed manifest: do not rely on this page."
+            )
+        )
+    elif not record.manifest:
+        blocks.append(Text("Computed from the files; no signed manifest came with them.", True))
+    return [*blocks, Table((Column("file"), Column("SHA-256")), tuple(rows), is_stacked=True)]

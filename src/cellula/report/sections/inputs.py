@@ -1,0 +1,279 @@
+"""What went in: the data with who is in it, and the models with what they assume."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from cellula.core.evidence import Evidence
+from cellula.report.blocks import (
+    Absent,
+    Block,
+    Cell,
+    Column,
+    Facts,
+    Heading,
+    Section,
+    Status,
+    Table,
+    Text,
+)
+from cellula.report.cards import DataCard, Fit, ModelCard
+from cellula.report.figures import Bar, Panel, bar_figure
+from cellula.report.numerals import bound, count, duration, number, percent, size
+from cellula.report.record import StudyRecord
+from cellula.report.words import listing, plain_words, plural, value_words
+
+__all__ = ["data", "models"]
+
+#: So many labels of contexts and perturbations are drawn.
+LABELS = 8
+#: Role -> what its distinct values are called; other roles are not counted.
+ROLE_NOUNS: Mapping[str, str] = {
+    "perturbation": "perturbation",
+    "context": "context",
+    "donor": "donor",
+    "replicate": "replicate",
+    "batch": "batch",
+    "dose_molar": "dose",
+    "time_s": "time",
+    "individual": "individual",
+}
+
+
+def data(record: StudyRecord) -> Section:
+    """Sources, who is represented, quality, batches, and what of the split leaks."""
+    blocks: list[Block] = []
+    if not record.data:
+        blocks.append(Absent("The study has not read its data yet; sources appear here."))
+    for card in record.data:
+        blocks += _source(card)
+    for card in record.data:
+        blocks += _represented(card)
+    blocks += [Heading("Quality"), *_quality(record)]
+    blocks += [Heading("Batches"), *_batches(record)]
+    blocks += [Heading("What the split shares"), *_leaks(record)]
+    return Section("data", "Data", "Data", tuple(blocks))
+
+
+def _source(card: DataCard) -> list[Block]:
+    shape = f"{plural(card.n_profiles, 'profile')} × {plural(card.n_readouts, 'readout')}"
+    if card.role != "profiles":
+        shape = f"{plural(card.n_profiles, 'row')} × {plural(card.n_readouts, 'feature')}"
+    elif card.n_controls:
+        shape += f", {count(card.n_controls)} of them controls"
+    facts = [
+        ("Size", shape),
+        ("Values", value_words(card.value_type) if card.value_type else ""),
+        ("Roles", ", ".join(plural(n, ROLE_NOUNS[r]) for r, n in card.roles if r in ROLE_NOUNS)),
+        ("Licence", card.license),
+        ("Source", card.citation or "no citation given"),
+    ]
+    return [
+        Heading(f"{card.name} – {plain_words(card.role)}"),
+        Facts(tuple(pair for pair in facts if pair[1])),
+    ]
+
+
+def _represented(card: DataCard) -> list[Block]:
+    panels = []
+    for name, rows in card.counts.items():
+        distinct = dict(card.roles).get(name, len(rows))
+        bars = tuple(Bar(label, n, count(n)) for label, n in rows[:LABELS])
+        title = f"{plain_words(name)}, {len(bars)} most frequent of {count(distinct)}"
+        if bars:
+            panels.append(Panel(title, bars))
+    if not panels:
+        return []
+    told = ". ".join(
+        f"{panel.title}: " + ", ".join(f"{bar.name} {bar.text}" for bar in panel.bars)
+        for panel in panels
+    )
+    caption = f"Who is represented in {card.name}: profiles by label. What is rare is judged least."
+    return [bar_figure(panels, f"Profiles by label. {told}.", caption)]
+
+
+def _quality(record: StudyRecord) -> list[Block]:
+    found = record.about("quality")
+    if not found:
+        return [Absent("No quality report yet: missing values, duplicates and ranges stand here.")]
+    rows = tuple(
+        (
+            Cell(plain_words(str(check["name"])), str(check.get("note") or "")),
+            Cell(_value(check.get("value"))),
+            Cell(_value(check.get("limit"))),
+            _passed(bool(check.get("is_ok"))),
+        )
+        for item in found
+        for check in item.payload.get("checks") or ()
+    )
+    columns = (
+        Column("check"),
+        Column("found", is_number=True),
+        Column("limit", is_number=True),
+        Column("verdict"),
+    )
+    return [Table(columns, rows)]
+
+
+def _value(found: object) -> str:
+    if isinstance(found, bool):
+        return "yes" if found else "no"
+    return number(found) if isinstance(found, int | float) else str(found or "–")
+
+
+def _passed(is_ok: bool, good: str = "in order", bad: str = "not in order") -> Cell:
+    status: Status = "pass" if is_ok else "fail"
+    return Cell(good if is_ok else bad, status=status)
+
+
+def _batches(record: StudyRecord) -> list[Block]:
+    found = record.about("batch")
+    if not found:
+        return [Absent("No batch report yet: shift and confounding with the perturbation.")]
+    return [block for item in found for block in _batch(item.payload)]
+
+
+def _batch(payload: Mapping[str, Any]) -> list[Block]:
+    if not payload.get("is_applicable"):
+        return [Text(f"Not applicable: {payload.get('reason') or 'the data name no batch'}")]
+    p_value = payload.get("p_value")
+    told = "–" if p_value is None else bound(float(p_value))
+    facts = (
+        ("Batches", count(int(payload.get("n_batches") or 0))),
+        ("Shift", f"{_yes(payload.get('is_shifted'))}, p {told}"),
+        ("Variance explained by batch", percent(payload.get("variance_explained"))),
+        (
+            "Confounded with perturbation",
+            f"{_yes(payload.get('is_confounded'))}, {number(payload.get('confounding'), 2)} "
+            "(0 none, 1 inseparable)",
+        ),
+    )
+    note = str(payload.get("reason") or "")
+    return [Facts(facts), *([Text(note, is_soft=True)] if note else [])]
+
+
+def _yes(flag: object) -> str:
+    return "yes" if flag else "no"
+
+
+def _leaks(record: StudyRecord) -> list[Block]:
+    found = record.about("leakage")
+    if not found:
+        return [Absent("No leak report yet: units and profiles shared by training and held-out.")]
+    columns = (
+        Column("claim", is_name=True),
+        Column("check"),
+        Column("shared", is_number=True),
+        Column("verdict"),
+    )
+    rows = tuple(row for item in found for row in _leak_rows(item))
+    return [Table(columns, rows, is_stacked=True)]
+
+
+def _leak_rows(item: Evidence) -> list[tuple[Cell, ...]]:
+    rows: list[tuple[Cell, ...]] = []
+    for check in item.payload.get("checks") or ():
+        shared, total = int(check.get("count") or 0), int(check.get("total") or 0)
+        examples = ", ".join(map(str, (check.get("examples") or ())[:3]))
+        note = str(check.get("note") or "")
+        small = " – ".join(
+            part for part in (note, f"such as {examples}" if examples else "") if part
+        )
+        is_leak = bool(check.get("is_leak"))
+        word = "none" if not shared else "allowed by this claim"
+        rows.append(
+            (
+                Cell(item.subject),
+                Cell(plain_words(str(check["name"])), small),
+                Cell(f"{count(shared)} of {count(total)}"),
+                _passed(not is_leak, word, "leak"),
+            )
+        )
+    return rows
+
+
+# -- models ---------------------------------------------------------------------------------------
+def models(record: StudyRecord) -> Section:
+    """What was tried: choice inside training, size, time, assumptions, coverage."""
+    if not record.models:
+        blocks: tuple[Block, ...] = (Absent("No model is registered yet."),)
+        return Section("models", "Models", "Models", blocks)
+    columns = (
+        Column("model"),
+        Column("selected in", is_number=True),
+        Column("parameters", is_number=True),
+        Column("fit", is_number=True, hint="median a fold"),
+        Column("memory", is_number=True, hint="peak"),
+        Column("coverage", is_number=True, hint="of the 90 % interval"),
+    )
+    rows = tuple(_model_row(record, card) for card in record.models)
+    return Section(
+        "models",
+        "Models",
+        "Models",
+        (
+            Table(columns, rows, is_stacked=True),
+            Text(
+                "Options are tuned, and one model is selected, inside the training folds only. "
+                "Times and memory are this run's measurements and come from the ledger; all else "
+                "comes from the bundle.",
+                is_soft=True,
+            ),
+        ),
+    )
+
+
+def _model_row(record: StudyRecord, card: ModelCard) -> tuple[Cell, ...]:
+    fits = [fit for fit in record.fits if fit.model == card.id]
+    options = listing(card.options) if card.options else "defaults"
+    told = [f"Assumes: {card.assumptions or 'not stated'}.", f"Options: {options}."]
+    if card.is_baseline:
+        told.insert(0, "Baseline.")
+    return (
+        Cell(plain_words(card.id), " ".join(told), is_strong=not card.is_baseline),
+        _selected(record, card),
+        Cell(_largest(fits, "n_parameters", lambda value: count(int(value)))),
+        Cell(_middle([fit.seconds for fit in fits], duration), f"{len(fits)} fits" if fits else ""),
+        Cell(_largest(fits, "peak_bytes", size)),
+        Cell("", _coverage(record, card.id)),
+    )
+
+
+def _selected(record: StudyRecord, card: ModelCard) -> Cell:
+    parts = []
+    for item in record.about("selection"):
+        folds = item.payload.get("folds") or ()
+        chosen = sum(str(fold.get("selected")) == card.id for fold in folds)
+        if folds:
+            parts.append(f"{item.subject} {chosen} of {len(folds)} folds")
+    return Cell("", "\n".join(parts)) if parts else Cell("–")
+
+
+def _finite(values: list[float]) -> list[float]:
+    return sorted(value for value in values if math.isfinite(value))
+
+
+def _middle(values: list[float], form: Any) -> str:
+    finite = _finite(values)
+    return str(form(finite[len(finite) // 2])) if finite else "–"
+
+
+def _largest(fits: list[Fit], name: str, form: Any) -> str:
+    finite = _finite([float(getattr(fit, name)) for fit in fits])
+    return str(form(finite[-1])) if finite else "–"
+
+
+def _coverage(record: StudyRecord, model: str) -> str:
+    parts = []
+    for claim in record.claims:
+        table = record.scores(str(claim["id"]))
+        rows = [
+            row
+            for row in (table.rows if table else ())
+            if row.model == model and row.metric.startswith("coverage@")
+        ]
+        if rows and math.isfinite(rows[0].value):
+            parts.append(f"{claim['id']} {percent(rows[0].value, 1)}")
+    return "\n".join(parts) or "–"

@@ -1,0 +1,249 @@
+"""Predicted against observed: every model by every metric, with baseline and ceiling."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cellula.report.agreement import Agreement
+from cellula.report.blocks import (
+    Absent,
+    Block,
+    Cell,
+    Column,
+    Facts,
+    Figure,
+    Heading,
+    Section,
+    Table,
+    Text,
+)
+from cellula.report.cards import Anchored, GateScore, ScoreRow, ScoreTable
+from cellula.report.density import Cloud, density_figure
+from cellula.report.figures import ScoreMark, score_figure
+from cellula.report.numerals import count, estimate, number, percent, span
+from cellula.report.record import StudyRecord
+from cellula.report.words import (
+    SELECTED,
+    claim_scope,
+    metric_words,
+    model_words,
+    plural,
+    value_words,
+)
+
+__all__ = ["agreement"]
+
+REPLICATE = "replicate"
+#: A table holds at most so many metrics; more make a second table.
+MOST_METRICS = 7
+
+
+def agreement(record: StudyRecord) -> Section:
+    """Per claim: the gate's score in full, all models on its scale, the cloud, the table."""
+    blocks: list[Block] = [
+        Text(
+            "Anchored: 0 is the better of the trivial answers, 1 the ceiling, each measured on "
+            "the same held-out values. Intervals resample the unit of replication, never cells.",
+            is_soft=True,
+        )
+    ]
+    for claim in record.claims:
+        blocks += _claim(record, str(claim["id"]), str(claim.get("kind", "")))
+    if not record.has_scores:
+        blocks.append(
+            Absent("Nothing is scored yet: figure and table of all models appear after the run.")
+        )
+    return Section("agreement", "Predicted against observed", "Predicted, observed", tuple(blocks))
+
+
+def _claim(record: StudyRecord, claim: str, kind: str) -> list[Block]:
+    table, score = record.scores(claim), record.gate_score(claim)
+    if table is None:
+        return []
+    blocks: list[Block] = [Heading(f"{claim}: {claim_scope(kind)}")]
+    if score is not None:
+        blocks += [Facts(_gate_facts(score)), _marks(record, claim, table, score)]
+    pair = record.agreements.get(claim)
+    if pair is not None and len(pair.observed):
+        blocks.append(_cloud(record, claim, pair))
+    return [*blocks, *_score_tables(record, table)]
+
+
+def _gate_facts(score: GateScore) -> tuple[tuple[str, str], ...]:
+    anchored = score.anchored
+    resolved = f"{count(score.n_groups)} held-out questions"
+    if score.n_unresolvable:
+        resolved += (
+            f"; {count(score.n_unresolvable)} unresolvable (ceiling within noise of the baseline)"
+        )
+    return (
+        (
+            "Anchored score",
+            f"{estimate(anchored.value, anchored.lower, anchored.upper)}, "
+            f"{percent(score.level)} interval over {plural(score.n_units, score.unit)}"
+            + (f" – {anchored.reason}" if anchored.reason else ""),
+        ),
+        (
+            metric_words(score.metric).capitalize(),
+            f"model {number(score.u, 2)} · baseline {number(anchored.b, 2)} "
+            f"({model_words(anchored.baseline)}) · ceiling {number(anchored.r, 2)} "
+            f"({model_words(anchored.ceiling)})",
+        ),
+        ("Judged on", f"{resolved}; space: {score.space}; metric `{score.metric}`"),
+    )
+
+
+def _marks(record: StudyRecord, claim: str, table: ScoreTable, score: GateScore) -> Figure:
+    marks = []
+    for model in _ordered(record, table):
+        row = table.row(model, score.metric)
+        if row is None or row.anchored is None:
+            continue
+        found = row.anchored
+        reason = found.reason or row.reason
+        marks.append(
+            ScoreMark(
+                model_words(model),
+                _role(record, model),
+                found.value,
+                found.lower,
+                found.upper,
+                reason,
+            )
+        )
+    caption = (
+        f"{claim}: {metric_words(score.metric)} by model on the anchored scale; "
+        f"{percent(score.level)} intervals resample the {score.unit}. Baseline (0): "
+        f"{model_words(score.anchored.baseline)}, {number(score.anchored.b, 2)}. Ceiling (1): "
+        f"{model_words(score.anchored.ceiling)}, {number(score.anchored.r, 2)}. "
+        "● model selected in training, ■ baseline, ◆ replicate, grey: other models."
+    )
+    return score_figure(marks, _threshold(record, claim), metric_words(score.metric), caption)
+
+
+def _threshold(record: StudyRecord, claim: str) -> float | None:
+    for entry in record.claims:
+        if entry.get("id") == claim:
+            wanted = [gate.get("at_least") for gate in entry.get("gate") or ()]
+            return wanted[0] if wanted else None
+    return None
+
+
+def _role(record: StudyRecord, model: str) -> str:
+    if model == SELECTED:
+        return "ours"
+    if model == REPLICATE:
+        return "ceiling"
+    card = record.model(model)
+    return "baseline" if card is not None and card.is_baseline else "other"
+
+
+def _ordered(record: StudyRecord, table: ScoreTable) -> list[str]:
+    """Selected first, then other models, baselines, and the replicate last."""
+    order = {"ours": 0, "other": 1, "baseline": 2, "ceiling": 3}
+    return sorted(table.models, key=lambda model: order[_role(record, model)])
+
+
+def _cloud(record: StudyRecord, claim: str, pair: Agreement) -> Figure:
+    profiles = [card for card in record.data if card.role == "profiles"]
+    values = value_words(profiles[0].value_type) if profiles else "values"
+    if pair.is_change:
+        values = f"change of {values}"
+    clouds = [Cloud(model_words(SELECTED), "c1", pair.observed, pair.predicted)]
+    beside = ""
+    if len(pair.baseline):
+        name = f"baseline: {model_words(pair.baseline_name)}"
+        clouds.append(Cloud(name, "c2", pair.observed, pair.baseline))
+        beside = " Right (below on a phone), the baseline on the same values."
+    caption = (
+        f"{claim}: {count(len(pair.observed))} held-out values; fuller colour holds more, on a "
+        f"logarithmic scale; the dashed line is equality.{beside}{_covered(pair)}"
+    )
+    return density_figure(clouds, values=values, caption=caption)
+
+
+def _covered(pair: Agreement) -> str:
+    known = np.isfinite(pair.lower) & np.isfinite(pair.upper) & np.isfinite(pair.observed)
+    if not known.any():
+        return ""
+    inside = (pair.lower <= pair.observed) & (pair.observed <= pair.upper)
+    return f" Its 90 % intervals hold {percent(float(inside[known].mean()))} of the values."
+
+
+# -- the table ------------------------------------------------------------------------------------
+def _score_tables(record: StudyRecord, table: ScoreTable) -> list[Block]:
+    """All metrics, in as few tables as fit the page."""
+    metrics = table.metrics
+    n_tables = -(-len(metrics) // MOST_METRICS)
+    each = -(-len(metrics) // max(n_tables, 1))
+    parts = [metrics[start : start + each] for start in range(0, len(metrics), each or 1)]
+    told = (
+        f"{percent(table.level)} intervals over {plural(table.n_units, table.unit)}, "
+        f"{count(table.n_groups)} held-out questions. The last two rows are what a metric is "
+        "anchored on."
+    )
+    captions = [""] * (len(parts) - 1) + [told]
+    return [
+        _score_table(record, table, part, caption)
+        for part, caption in zip(parts, captions, strict=True)
+    ]
+
+
+def _score_table(
+    record: StudyRecord, table: ScoreTable, metrics: tuple[str, ...], caption: str
+) -> Table:
+    columns = (
+        Column("model", is_name=True),
+        *(Column(metric_words(m), is_number=True, hint=_version(m)) for m in metrics),
+    )
+    rows = [
+        (
+            Cell(model_words(model), _kind(record, model), is_strong=model == SELECTED),
+            *(_score_cell(table.row(model, metric)) for metric in metrics),
+        )
+        for model in _ordered(record, table)
+    ]
+    rows += [_anchor_row(table, metrics, which) for which in ("baseline", "ceiling")]
+    return Table(columns, tuple(rows), caption)
+
+
+def _version(metric: str) -> str:
+    return "@" + metric.partition("@")[2] if "@" in metric else ""
+
+
+def _kind(record: StudyRecord, model: str) -> str:
+    words = {"ours": "", "baseline": "baseline", "ceiling": "ceiling", "other": ""}
+    return words[_role(record, model)]
+
+
+def _score_cell(row: ScoreRow | None) -> Cell:
+    if row is None:
+        return Cell("–", "not scored")
+    if not math.isfinite(row.value):
+        return Cell("–", row.reason, is_prose=True)
+    return Cell(number(row.value, 2), span(row.lower, row.upper))
+
+
+def _anchor_row(table: ScoreTable, metrics: tuple[str, ...], which: str) -> tuple[Cell, ...]:
+    """What is 0 (``baseline``) or 1 (``ceiling``) on the anchored scale of every metric."""
+    anchors = [_anchor(table, metric) for metric in metrics]
+    names = [getattr(anchor, which) if anchor else "" for anchor in anchors]
+    shared = set(filter(None, names))
+    is_shared = len(shared) == 1
+    place = "0" if which == "baseline" else "1"
+    cells = [Cell(f"{which} ({place})", model_words(shared.pop()) if is_shared else "")]
+    for anchor, name in zip(anchors, names, strict=True):
+        if anchor is None:
+            cells.append(Cell("–"))
+            continue
+        value = anchor.b if which == "baseline" else anchor.r
+        small = "" if is_shared else model_words(name)
+        cells.append(Cell(number(value, 2), small, is_prose=True))
+    return tuple(cells)
+
+
+def _anchor(table: ScoreTable, metric: str) -> Anchored | None:
+    found = (row.anchored for row in table.rows if row.metric == metric and row.anchored)
+    return next(found, None)

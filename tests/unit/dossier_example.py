@@ -1,0 +1,399 @@
+"""A bundle as the demo study writes it, made of synthetic numbers, for the tests of the report."""
+
+from __future__ import annotations
+
+import io
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellula.core.canonical import canonical_json, hash_bytes, hash_json
+from cellula.report.crate import crate_metadata
+
+MODELS = ("pair_completion", "ridge", "row_column_offset", "mean_response")
+BASELINES = ("row_column_offset", "mean_response")
+TISSUES = (
+    "lung_NSCLC", "blood", "urogenital_system", "digestive_system", "nervous_system",
+    "aero_dig_tract", "skin", "breast", "bone", "kidney",
+)  # fmt: skip
+METRICS = (
+    "variance_explained@1", "rmse@1", "pearson@1", "spearman@1", "spearman_within_perturbation@1",
+    "spearman_within_context@1", "coverage@1", "interval_width@1",
+)  # fmt: skip
+
+STUDY_TOML = """
+[study]
+id = "gdsc-01"
+title = "Drug response of unmeasured pairs and unseen tissues"
+owner = "lab@example.org"
+question = "Can drug response be predicted for pairs and for tissues never measured?"
+date = "2026-11-02"
+
+[context_of_use]
+role = "prioritise experiments"
+regulatory = false
+influence = "medium"
+consequence = "low"
+needs_mechanism = false
+
+[boundary]
+species = ["human"]
+cell_types = ["cancer cell lines"]
+perturbations = ["compound"]
+level = "cellular"
+
+[[data]]
+path = "gdsc"
+role = "profiles"
+value_type = "ln_ic50"
+license = "BSD-3-Clause"
+
+[[claim]]
+id = "unseen-pair"
+kind = "unseen_pair"
+hold_out = 0.1
+unit = "context"
+
+[[claim.gate]]
+metric = "variance_explained@1"
+at_least = 0.5
+ci = 0.95
+ci_width_max = 0.1
+why = "half of what the drug mean leaves open saves a second screen"
+on_fail = "structural_prior"
+
+[[claim]]
+id = "unseen-tissue"
+kind = "unseen_context"
+hold_out = "each"
+unit = "context"
+
+[[claim.gate]]
+metric = "variance_explained@1"
+at_least = 0.2
+ci = 0.95
+ci_width_max = 0.1
+why = "below a fifth, one measured plate tells more"
+on_fail = "regularization"
+
+[rights]
+data_provider = "Genomics of Drug Sensitivity in Cancer"
+model_developer = "the lab"
+end_user = "the lab"
+"""
+STUDY: Mapping[str, Any] = tomllib.loads(STUDY_TOML)
+
+#: Per claim: true gain of each model over the drug mean, as a share of its noise.
+SKILL = {
+    "unseen-pair": {"pair_completion": 0.77, "ridge": 0.62, "row_column_offset": 0.48},
+    "unseen-tissue": {"pair_completion": 0.15, "ridge": 0.17, "row_column_offset": 0.0},
+}
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def example_files(n_pairs: int = 1200, seed: int = 0) -> dict[str, bytes]:
+    """The files of a run study, manifest included."""
+    rng = np.random.default_rng(seed)
+    files: dict[str, bytes] = {
+        "study.toml": STUDY_TOML.encode(),
+        "study.json": canonical_json(STUDY),
+    }
+    verdicts = _entry_verdicts()
+    for claim in ("unseen-pair", "unseen-tissue"):
+        verdicts.append(_claim(files, claim, n_pairs, rng))
+    _findings(files)
+    files["data.json"] = canonical_json(_data(rng))
+    files["models.json"] = canonical_json([_model(name) for name in MODELS])
+    files["verdicts.json"] = canonical_json(verdicts)
+    files["registration.json"] = canonical_json(_registration())
+    files["ro-crate-metadata.json"] = crate_metadata(files, STUDY)
+    files["manifest.json"] = canonical_json(
+        {path: hash_bytes(data) for path, data in files.items()}
+    )
+    return files
+
+
+def _registration() -> Mapping[str, Any]:
+    return {
+        "statement": {
+            "study_id": "gdsc-01",
+            "version": 1,
+            "study_hash": hash_json(STUDY),
+            "data": {"gdsc": hash_bytes(b"gdsc")},
+            "splits": {},
+            "sealed": {name: hash_bytes(name.encode()) for name in SKILL},
+            "owner": "lab@example.org",
+            "key": "c0ffee",
+        },
+        "public_key": hash_bytes(b"key"),
+        "signature": hash_bytes(b"signature"),
+    }
+
+
+def _model(name: str) -> Mapping[str, Any]:
+    assumed = {
+        "pair_completion": "responses have low rank; genomic features carry over to new lines",
+        "ridge": "effects of genomic features are linear and the same for every tissue",
+        "row_column_offset": "a line is equally sensitive to all drugs",
+        "mean_response": "every line responds like the average",
+    }
+    return {
+        "id": name,
+        "plugin": name,
+        "options": {"rank": 8} if name == "pair_completion" else {},
+        "seeds": [1],
+        "references": [],
+        "is_baseline": name in BASELINES,
+        "capabilities": {},
+        "assumptions": assumed[name],
+    }
+
+
+def _data(rng: np.random.Generator) -> list[Mapping[str, Any]]:
+    tissues = sorted(rng.integers(2000, 40000, 10).tolist(), reverse=True)
+    drugs = sorted(rng.integers(600, 960, 20).tolist(), reverse=True)
+    names = [f"Drug_{1000 + k}" for k in range(20)]
+    common = {"license": "BSD-3-Clause", "duo": ["GRU"], "jurisdiction": "GB", "residency": []}
+    common |= {"citation": "Iorio et al. 2016, Cell 166:740", "n_controls": 0}
+    profiles = {"name": "gdsc", "role": "profiles", "value_type": "ln_ic50"}
+    profiles |= {"n_profiles": 213790, "n_readouts": 1, "digest": hash_bytes(b"gdsc")}
+    profiles |= {"sources": {"IC50_v17.csv.gz": hash_bytes(b"ic50")}}
+    roles = [("perturbation", 265), ("context", 988)]
+    profiles |= {"roles": [{"role": role, "n_distinct": n} for role, n in roles]}
+    profiles |= {
+        "counts": {
+            "context": [list(pair) for pair in zip(TISSUES, tissues, strict=True)],
+            "perturbation": [list(pair) for pair in zip(names, drugs, strict=True)],
+        }
+    }
+    features = {"name": "gdsc features", "role": "context_features", "value_type": ""}
+    features |= {"n_profiles": 988, "n_readouts": 678, "digest": "", "roles": [], "counts": {}}
+    features |= {"sources": {"genomic_features.csv.gz": hash_bytes(b"features")}}
+    return [{**common, **profiles}, {**common, **features}]
+
+
+def _verdict(
+    gate: str, slot: str, subject: str, reason: str, is_ok: bool = True, **more: Any
+) -> dict[str, Any]:
+    head = {"gate": gate, "loop": "inner", "slot": slot, "subject": subject}
+    return {**head, "outcome": "passed" if is_ok else "failed", "reason": reason, **more}
+
+
+def _entry_verdicts() -> list[dict[str, Any]]:
+    none = {"number": 0, "threshold": 0}
+    pairs, lines = "0 of 21,379 held-out pairs in training", "0 of 988 held-out lines in training"
+    reason = "not applicable: the data name no batch"
+    return [
+        _verdict("no_leakage", "entry", "unseen-pair", pairs, **none),
+        _verdict("no_leakage", "entry", "unseen-tissue", lines, **none),
+        _verdict("quality", "entry", "gdsc", "all 3 checks are in order"),
+        _verdict("batch_calibration", "entry", "gdsc", reason),
+    ]
+
+
+def _check(name: str, value: float, limit: float, note: str = "") -> Mapping[str, Any]:
+    return {"name": name, "value": value, "limit": limit, "is_ok": value <= limit, "note": note}
+
+
+def _leak(name: str, count: int, total: int, note: str = "") -> Mapping[str, Any]:
+    examples = ["HCC1954", "MCF7"] if count else []
+    shared = {"name": name, "count": count, "total": total, "examples": examples}
+    return {**shared, "is_leak": False, "note": note}
+
+
+#: Drug -> its strongest features and how much each moves the prediction.
+REASONS: Mapping[str, Mapping[str, float]] = {
+    "1047": {"TP53_mut": 0.81, "CDKN2A_mut": -0.22, "gain_cnaPANCAN301": 0.14, "MDM2": -0.11},
+    "1036": {"BRAF_mut": -0.74, "NRAS_mut": 0.19, "KRAS_mut": 0.16, "loss_cnaPANCAN36": 0.08},
+    "1013": {"BCR_ABL": -0.93, "ABL1": -0.35, "gain_cnaPANCAN91": 0.1, "PTEN_mut": 0.07},
+    "1010": {"EGFR_mut": -0.48, "ERBB2_amp": -0.31, "KRAS_mut": 0.27, "SMAD4_mut": 0.05},
+}
+
+
+def _findings(files: dict[str, bytes]) -> None:
+    checks = [
+        _check("missing_values", 0.183, 0.5, "share of empty pairs"),
+        _check("duplicated_profiles", 0, 0),
+        _check("constant_readouts", 0, 0),
+    ]
+    _evidence(files, "quality", "gdsc", {"n_profiles": 213790, "n_readouts": 1, "checks": checks})
+    reason = "the data name no batch, so shift between batches cannot be judged"
+    _evidence(files, "batch", "gdsc", {"is_applicable": False, "reason": reason, "n_batches": 0})
+    for claim in SKILL:
+        known = 988 if claim == "unseen-pair" else 0
+        note = "known contexts are what the claim is about" if known else ""
+        leaks = [_leak("shared_pairs", 0, 21379), _leak("shared_contexts", known, 988, note)]
+        _evidence(files, "leakage", claim, {"checks": leaks})
+    rows = [
+        {
+            "perturbation": f"Drug_{drug}",
+            "name": f"Drug {drug}",
+            "top": [{"feature": name, "value": value} for name, value in features.items()],
+        }
+        for drug, features in REASONS.items()
+    ]
+    found = {"model": "ridge", "method": "exact_linear", "rows": rows}
+    _evidence(files, "attribution", "unseen-pair", found)
+
+
+def _evidence(files: dict[str, bytes], kind: str, subject: str, payload: Mapping[str, Any]) -> None:
+    content = {"kind": kind, "subject": subject, "payload": payload, "inputs": {}}
+    files[f"evidence/{kind}-{subject}.json"] = canonical_json(content)
+
+
+def _claim(
+    files: dict[str, bytes], claim: str, n_pairs: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """All tables and evidence of one claim, with numbers computed from its own predictions."""
+    truth = _truth(claim, n_pairs, rng)
+    files[f"truth/{claim}.parquet"] = parquet(truth.drop(columns="drug_mean"))
+    centre, seen = truth["drug_mean"].to_numpy(), truth["observed"].to_numpy()
+    answers: dict[str, np.ndarray] = {}
+    for name in MODELS:
+        skill = SKILL[claim].get(name, 0.0)
+        blur = rng.normal(0, 1, n_pairs) * (seen - centre).std()
+        answers[name] = centre + skill**2 * (seen - centre) + skill * np.sqrt(1 - skill**2) * blur
+        path = f"predictions/{claim}/{name}.parquet"
+        files[path] = parquet(_predicted(truth, answers[name], rng))
+    best = "pair_completion" if claim == "unseen-pair" else "ridge"
+    answers["selected"] = answers[best]
+    total = ((seen - centre) ** 2).sum()
+    gains = {name: float(1 - ((seen - p) ** 2).sum() / total) for name, p in answers.items()}
+    half = 0.02 if claim == "unseen-pair" else 0.024
+    rows = [_score(name, metric, gains[name], half, rng) for name in answers for metric in METRICS]
+    units = {"unit": "context", "n_units": 988, "n_groups": n_pairs, "level": 0.95}
+    _evidence(files, "scores", claim, {**units, "rows": rows})
+    gain, metric = gains["selected"], METRICS[0]
+    anchored = {"metric": metric, "space": "readouts", "model": "selected", "u": gain}
+    anchored |= {"value": gain, "lower": gain - half, "upper": gain + half, "b": 0.0, "r": 1.0}
+    anchored |= {"baseline": "mean_response", "ceiling": "ideal value", "n_unresolvable": 0}
+    anchored |= {"reason": "the data hold no replicate, so 1 is the ideal value"}
+    _evidence(files, "anchored_score", claim, {**units, **anchored})
+    shown = {name: gains[name] for name in MODELS}
+    folds = [{"fold": str(k), "scores": shown, "selected": best} for k in range(5)]
+    _evidence(files, "selection", claim, {"metric": metric, "folds": folds})
+    domain = {"n": n_pairs, "n_in_domain": int(0.97 * n_pairs), "metric": metric}
+    _evidence(files, "domain", claim, {**domain, "score_in": gain, "score_out": gain / 2})
+    files[f"scores/{claim}.parquet"] = parquet(_strata(truth, answers))
+    return _decision(claim, gain, half)
+
+
+def _decision(claim: str, gain: float, half: float) -> dict[str, Any]:
+    wanted = 0.5 if claim == "unseen-pair" else 0.2
+    is_ok = gain - half >= wanted
+    word = "reaches" if is_ok else "lies below"
+    reason = f"the lower bound {gain - half:.2f} {word} {wanted:.2f}; width {2 * half:.2f}"
+    numbers = {"number": gain, "lower": gain - half, "upper": gain + half, "threshold": wanted}
+    feedback = None if is_ok else "regularization"
+    return _verdict(
+        "anchored_score", "decision", claim, reason, is_ok, **numbers, feedback=feedback
+    )
+
+
+def _truth(claim: str, n_pairs: int, rng: np.random.Generator) -> pd.DataFrame:
+    n_drugs = min(265, max(12, n_pairs // 12))
+    drugs = np.arange(n_pairs) % n_drugs
+    lines = (np.arange(n_pairs) // n_drugs) * 7 % 988
+    means = rng.normal(2.3, 2.4, n_drugs)
+    observed = means[drugs] + rng.normal(0, 1.35, n_pairs)
+    return pd.DataFrame(
+        {
+            "fold": (np.arange(n_pairs) % 5).astype(str),
+            "perturbation": [f"Drug_{1000 + d}" for d in drugs],
+            "context": [f"LINE-{n:03d}" for n in lines]
+            if claim == "unseen-pair"
+            else [TISSUES[n % 10] + f" {n:03d}" for n in lines],
+            "unit": lines.astype(str),
+            "readout": "ln_ic50",
+            "observed": observed,
+            "drug_mean": means[drugs],
+        }
+    )
+
+
+def _predicted(truth: pd.DataFrame, mean: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    half = 1.645 * float(np.std(truth["observed"] - mean))
+    kept = truth.drop(columns=["observed", "drug_mean"])
+    return kept.assign(
+        mean=mean, lower=mean - half, upper=mean + half, in_domain=rng.random(len(mean)) < 0.97
+    )
+
+
+#: Metric -> its value for the baseline and for a perfect answer; 0 and 1 where not named.
+SCALES = {"rmse@1": (1.35, 0.0), "interval_width@1": (4.4, 0.0)}
+
+
+def _score(
+    model: str, metric: str, gain: float, half: float, rng: np.random.Generator
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"model": model, "metric": metric, "reason": "", "anchored": None}
+    if metric.startswith("spearman_within_perturbation") and model == "mean_response":
+        reason = "constant within every drug"
+        return {**row, "value": None, "lower": None, "upper": None, "reason": reason}
+    if metric == "coverage@1":
+        value = 0.9 + 0.006 * rng.standard_normal()
+        return {**row, "value": value, "lower": value - 0.01, "upper": value + 0.01}
+    base, ideal = SCALES.get(metric, (0.0, 1.0))
+    value = base + gain * (ideal - base)
+    anchored = {"value": gain, "lower": gain - half, "upper": gain + half, "b": base, "r": ideal}
+    anchored |= {"baseline": "mean_response", "ceiling": "ideal value", "reason": ""}
+    numbers = {"value": value, "lower": value - half, "upper": value + half}
+    return {**row, **numbers, "anchored": anchored}
+
+
+STRATA = ("model", "metric", "perturbation", "context", "value", "reason", "n_groups")
+
+
+def _strata(truth: pd.DataFrame, answers: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    rows: list[tuple[Any, ...]] = []
+    for column in ("perturbation", "context"):
+        for label, index in truth.groupby(column).indices.items():
+            seen, centre = truth["observed"].to_numpy()[index], truth["drug_mean"].to_numpy()[index]
+            names = (label, "") if column == "perturbation" else ("", label)
+            for model in ("selected", "row_column_offset", "mean_response"):
+                error = ((seen - answers[model][index]) ** 2).sum()
+                value, reason = 1 - error / ((seen - centre) ** 2).sum(), ""
+                if len(index) < 3:
+                    value, reason = float("nan"), "fewer than 3 held-out values"
+                rows.append((model, METRICS[0], *names, value, reason, len(index)))
+    return pd.DataFrame(rows, columns=list(STRATA))
+
+
+#: Model -> parameters and seconds a fit.
+COSTS = {
+    "pair_completion": (92160, 6.1),
+    "ridge": (180000, 2.4),
+    "row_column_offset": (1253, 0.1),
+    "mean_response": (265, 0.02),
+}
+
+
+def example_ledger() -> list[dict[str, Any]]:
+    """What the demo's ledger exports: registered, opened once a claim, fitted, decided."""
+    events: list[tuple[str, str, dict[str, Any]]] = [
+        ("registered", "gdsc-01", {"version": 1}),
+        ("run_started", "gdsc-01", {}),
+    ]
+    for claim in SKILL:
+        for fold in range(5):
+            for model, (n_parameters, seconds) in COSTS.items():
+                fit = {"model": model, "claim": claim, "fold": fold, "seconds": seconds}
+                fit |= {"n_parameters": n_parameters, "peak_bytes": 210_000_000}
+                events.append(("fitted", f"{claim}/{model}/{fold}", fit))
+    events += [("labels_opened", claim, {}) for claim in SKILL]
+    events += [("decided", "unseen-pair", {"outcome": "passed"})]
+    events += [("decided", "unseen-tissue", {"outcome": "failed"})]
+    events.append(("run_finished", "gdsc-01", {"seconds": 84.0}))
+    fields = ("seq", "time", "kind", "subject", "payload")
+    return [
+        dict(zip(fields, (n, f"2026-11-02T09:00:{n:02d}+00:00", *event), strict=True))
+        for n, event in enumerate(events, start=1)
+    ]

@@ -1,0 +1,265 @@
+"""The dossier says what the evidence supports, all of it, and nothing it does not hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from dossier_example import example_files, example_ledger
+
+from cellula.report.dossier import inline, render, sections
+from cellula.report.numerals import estimate
+from cellula.report.record import StudyRecord, read_record
+
+ORDER = [
+    "verdict", "gates", "data", "models", "agreement", "failures", "why", "experiments",
+    "application", "governance", "attempts", "credibility", "requirements", "verify",
+]  # fmt: skip
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Page(HTMLParser):
+    """Collects ids, links, tags and visible text, and checks that tags are balanced."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(html)
+        assert self.open == [], f"left open: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.append((tag, found))
+        if found.get("id"):
+            self.ids.append(str(found["id"]))
+        if found.get("href"):
+            self.targets.append(str(found["href"]))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, bytes]:
+    return example_files(1200)
+
+
+@pytest.fixture(scope="module")
+def record(files: dict[str, bytes]) -> StudyRecord:
+    return read_record(files, example_ledger())
+
+
+@pytest.fixture(scope="module")
+def html(record: StudyRecord) -> str:
+    return render(record)
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def changed(files: dict[str, bytes], path: str, change: Any, ledger: Any = ()) -> str:
+    content = json.loads(files[path])
+    content = change(content) or content
+    return render(read_record({**files, path: json.dumps(content).encode()}, ledger))
+
+
+def test_sections_stand_in_order_with_links(page: Page) -> None:
+    assert [name for name in page.ids if name in ORDER] == ORDER
+    assert page.targets == [f"#{name}" for name in ORDER]
+    assert len(page.ids) == len(set(page.ids))
+
+
+@pytest.mark.requirement("O2")
+def test_it_is_one_quiet_file(html: str, page: Page) -> None:
+    """No script, no network, no foreign file; equal records give equal bytes."""
+    assert len(html.encode()) < 1_500_000
+    names = {name for name, _ in page.tags}
+    assert not names & {"script", "link", "img", "iframe", "object", "embed", "base", "form"}
+    assert not re.search(r"""(?:src|href|url)\s*[=(]\s*["']?(?:https?:|//|data:)""", html)
+    assert not re.search(r"@import|\son\w+=", html)
+    assert "default-src 'none'" in html.replace("&#39;", "'")
+
+
+def test_equal_records_give_equal_pages(html: str, files: dict[str, bytes]) -> None:
+    assert render(read_record(dict(reversed(files.items())), example_ledger())) == html
+
+
+@pytest.mark.requirement("R7", "C1")
+def test_the_banner_says_what_is_supported_and_what_is_not(page: Page, html: str) -> None:
+    assert "supports this use – prioritise experiments – for unmeasured pairs" in page.text
+    assert "does not support it for contexts never seen in training" in page.text
+    assert "complian" not in html.lower()
+
+
+def test_scores_carry_interval_baseline_and_threshold(record: StudyRecord, page: Page) -> None:
+    for claim in ("unseen-pair", "unseen-tissue"):
+        score = record.gate_score(claim)
+        assert score is not None
+        anchored = score.anchored
+        told = estimate(anchored.value, anchored.lower, anchored.upper)
+        assert f"{told}. Baseline (0): mean response; ceiling (1): ideal value." in page.text
+    assert "Required: .50, reached." in page.text
+    assert "Required: .20, not reached." in page.text
+
+
+def test_every_score_of_the_evidence_stands_in_a_table(record: StudyRecord, page: Page) -> None:
+    table = record.scores("unseen-pair")
+    assert table is not None
+    assert "constant within every drug" in page.text, "a missing number needs its reason"
+    for metric in ("variance explained", "RMSE", "Spearman within perturbation", "90 % coverage"):
+        assert metric in page.text
+    shown = [row for row in table.rows if row.value == row.value]
+    for row in shown:
+        assert f"{row.value:.2f}".replace("-", "−").replace("0.", ".", 1) in page.text
+
+
+@pytest.mark.requirement("L0", "L4")
+def test_the_board_has_nine_slots_and_the_feedback(page: Page) -> None:
+    cards = [found for name, found in page.tags if "gate " in f"{found.get('class')} "]
+    assert len([c for c in cards if c.get("role") == "cell"]) == 9
+    assert "Next: regularise the model or give it more data." in page.text
+    assert "assay, endpoint and power, fixed in advance" in page.text
+
+
+@pytest.mark.requirement("R6")
+def test_every_threshold_has_its_reason(page: Page) -> None:
+    assert "half of what the drug mean leaves open saves a second screen" in page.text
+    assert "below a fifth, one measured plate tells more" in page.text
+
+
+def test_status_is_shape_and_word(html: str) -> None:
+    """Every coloured status holds a shape and a word; the four shapes differ."""
+    macros = re.findall(r'<span class="status (pass|fail|wait|none)">(.*?)</span>', html, re.S)
+    assert macros
+    for status, content in macros:
+        assert f'class="mark {status}"' in content
+        assert re.sub(r"<[^>]*>|\s", "", content), "a status without a word"
+    shapes = {
+        status: re.search(rf'class="mark {status}"[^>]*>(.*?)</svg>', html, re.S)
+        for status in ("pass", "fail", "wait", "none")
+    }
+    assert len({match.group(1) for match in shapes.values() if match}) == 4
+
+
+def test_figures_have_both_drawings_and_a_text_alternative(page: Page) -> None:
+    figures = [found for name, found in page.tags if name == "svg" and found.get("role") == "img"]
+    assert len(figures) >= 16
+    assert len(figures) % 2 == 0
+    assert all(found.get("aria-label") for found in figures)
+
+
+@pytest.mark.requirement("E8")
+def test_models_carry_cost_assumptions_and_coverage(page: Page) -> None:
+    for part in ("92,160", "6.1\u202fs", "210\u202fMB", "responses have low rank", "unseen-pair 9"):
+        assert part in page.text or part.replace("\u202f", " ") in page.text
+
+
+@pytest.mark.requirement("D10", "F2")
+def test_the_data_say_who_is_in_them(page: Page) -> None:
+    for part in ("213,790 profiles", "BSD-3-Clause", "Iorio et al. 2016", "lung_NSCLC"):
+        assert part in page.text
+
+
+@pytest.mark.requirement("R1")
+def test_the_seven_steps(page: Page) -> None:
+    for step in ("Question of interest", "Context of use", "Model risk", "Plan", "Adequacy"):
+        assert step in page.text
+    assert "low: influence medium × consequence low" in page.text
+
+
+def test_what_does_not_exist_yet_says_what_would_be_there(files: dict[str, bytes]) -> None:
+    """Before the run every section stands, with no number in it and no claim of success."""
+    bare = render(read_record({"study.json": files["study.json"]}))
+    page = Page(bare)
+    assert [name for name in page.ids if name in ORDER] == ORDER
+    assert bare.count("nothing yet") > 12
+    assert "The evidence does not support use" in page.text
+    assert "not registered yet" in page.text
+    assert "attempts cannot be counted" in page.text
+
+
+def test_peeking_and_second_looks_are_deviations(files: dict[str, bytes]) -> None:
+    ledger = example_ledger()
+    assert "No deviation" in render(read_record(files, ledger))
+    opened = {"time": "", "kind": "labels_opened", "subject": "unseen-pair", "payload": {}}
+    again = render(read_record(files, [*ledger, {**opened, "seq": 99}]))
+    assert "held-out labels were opened twice: later runs are not blind" in again
+    early = render(read_record(files, [{**opened, "seq": 0}, *ledger]))
+    assert "held-out labels were opened before registration" in early
+
+
+def test_an_altered_file_is_shown(files: dict[str, bytes]) -> None:
+    page = Page(render(read_record({**files, "study.toml": b"changed"}, example_ledger())))
+    assert "1 file differs from the signed manifest: do not rely on this page." in page.text
+    assert "differs from the manifest" in page.text
+
+
+def test_hostile_text_stays_text(files: dict[str, bytes]) -> None:
+    def attack(study: dict[str, Any]) -> None:
+        study["study"]["question"] = "<script>alert(1)</script>"
+        study["claim"][0]["gate"][0]["why"] = '`</code><img src=x onerror="alert(1)">`'
+
+    html = changed(files, "study.json", attack)
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "&lt;script&gt;" in html
+    assert inline("`<b>` & c") == "<code>&lt;b&gt;</code> &amp; c"
+
+
+def test_high_risk_is_never_supported_by_a_model_alone(files: dict[str, bytes]) -> None:
+    def raise_risk(study: dict[str, Any]) -> None:
+        study["context_of_use"].update(influence="high", consequence="high")
+
+    text = Page(changed(files, "study.json", raise_risk)).text
+    assert "supports exploration only: this use requires T4" in text
+    assert "supports this use" not in text
+
+
+def test_a_leak_is_shown_as_one(files: dict[str, bytes]) -> None:
+    def leak(found: dict[str, Any]) -> None:
+        found["payload"]["checks"][0].update(count=7, is_leak=True)
+
+    html = changed(files, "evidence/leakage-unseen-pair.json", leak)
+    assert re.search(r'class="mark fail".*?leak', html, re.S)
+    assert "7 of 21,379" in html
+
+
+def test_batches_are_told_when_there_are_any(files: dict[str, bytes]) -> None:
+    def shift(found: dict[str, Any]) -> None:
+        found["payload"] = {
+            "is_applicable": True, "reason": "", "n_batches": 4, "statistic": 3.1,
+            "p_value": 0.0002, "variance_explained": 0.21, "confounding": 0.93,
+            "is_confounded": True, "is_shifted": True,
+        }  # fmt: skip
+
+    text = Page(changed(files, "evidence/batch-gdsc.json", shift)).text
+    assert "yes, p < .001" in text
+    assert "yes, .93 (0 none, 1 inseparable)" in text
+
+
+def test_sections_are_blocks_for_other_renderers(record: StudyRecord) -> None:
+    assert [section.id for section in sections(record)] == ORDER
+    assert all(section.blocks for section in sections(record))
