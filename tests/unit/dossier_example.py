@@ -194,8 +194,8 @@ def _entry_verdicts() -> list[dict[str, Any]]:
     return [
         _verdict("no_leakage", "entry", "unseen-pair", pairs, **none),
         _verdict("no_leakage", "entry", "unseen-tissue", lines, **none),
-        _verdict("quality", "entry", "gdsc", "all 3 checks are in order"),
-        _verdict("batch_calibration", "entry", "gdsc", reason),
+        _verdict("quality", "entry", "data", "all 3 checks are in order"),
+        _verdict("batch_calibration", "entry", "data", reason),
     ]
 
 
@@ -224,9 +224,9 @@ def _findings(files: dict[str, bytes]) -> None:
         _check("duplicated_profiles", 0, 0),
         _check("constant_readouts", 0, 0),
     ]
-    _evidence(files, "quality", "gdsc", {"n_profiles": 213790, "n_readouts": 1, "checks": checks})
+    _evidence(files, "quality", "data", {"n_profiles": 213790, "n_readouts": 1, "checks": checks})
     reason = "the data name no batch, so shift between batches cannot be judged"
-    _evidence(files, "batch", "gdsc", {"is_applicable": False, "reason": reason, "n_batches": 0})
+    _evidence(files, "batch", "data", {"is_applicable": False, "reason": reason, "n_batches": 0})
     for claim in SKILL:
         known = 988 if claim == "unseen-pair" else 0
         note = "known contexts are what the claim is about" if known else ""
@@ -237,6 +237,8 @@ def _findings(files: dict[str, bytes]) -> None:
             "perturbation": f"Drug_{drug}",
             "name": f"Drug {drug}",
             "top": [{"feature": name, "value": value} for name, value in features.items()],
+            "source": "its known target",
+            "expected": [{"feature": next(iter(features)), "rank": 1}],
         }
         for drug, features in REASONS.items()
     ]
@@ -274,7 +276,7 @@ def _claim(
     gain, metric = gains["selected"], METRICS[0]
     anchored = {"metric": metric, "space": "readouts", "model": "selected", "u": gain}
     anchored |= {"value": gain, "lower": gain - half, "upper": gain + half, "b": 0.0, "r": 1.0}
-    anchored |= {"baseline": "mean_response", "ceiling": "ideal value", "n_unresolvable": 0}
+    anchored |= {"baseline": "mean_response", "ceiling": "ideal", "n_unresolvable": 0}
     anchored |= {"reason": "the data hold no replicate, so 1 is the ideal value"}
     _evidence(files, "anchored_score", claim, {**units, **anchored})
     shown = {name: gains[name] for name in MODELS}
@@ -344,7 +346,7 @@ def _score(
     base, ideal = SCALES.get(metric, (0.0, 1.0))
     value = base + gain * (ideal - base)
     anchored = {"value": gain, "lower": gain - half, "upper": gain + half, "b": base, "r": ideal}
-    anchored |= {"baseline": "mean_response", "ceiling": "ideal value", "reason": ""}
+    anchored |= {"baseline": "mean_response", "ceiling": "ideal", "reason": ""}
     numbers = {"value": value, "lower": value - half, "upper": value + half}
     return {**row, **numbers, "anchored": anchored}
 
@@ -353,18 +355,14 @@ STRATA = ("model", "metric", "perturbation", "context", "value", "reason", "n_gr
 
 
 def _strata(truth: pd.DataFrame, answers: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    rows: list[tuple[Any, ...]] = []
-    for column in ("perturbation", "context"):
-        for label, index in truth.groupby(column).indices.items():
-            seen, centre = truth["observed"].to_numpy()[index], truth["drug_mean"].to_numpy()[index]
-            names = (label, "") if column == "perturbation" else ("", label)
-            for model in ("selected", "row_column_offset", "mean_response"):
-                error = ((seen - answers[model][index]) ** 2).sum()
-                value, reason = 1 - error / ((seen - centre) ** 2).sum(), ""
-                if len(index) < 3:
-                    value, reason = float("nan"), "fewer than 3 held-out values"
-                rows.append((model, METRICS[0], *names, value, reason, len(index)))
-    return pd.DataFrame(rows, columns=list(STRATA))
+    """Rows of model, metric, perturbation and context; here every row is one pair."""
+    seen, centre = truth["observed"].to_numpy(), truth["drug_mean"].to_numpy()
+    parts = []
+    for model in ("selected", "mean_response"):
+        value = 1 - (seen - answers[model]) ** 2 / (seen - centre) ** 2
+        part = truth[["perturbation", "context"]].assign(model=model, metric=METRICS[0])
+        parts.append(part.assign(value=value, reason="", n_groups=1))
+    return pd.concat(parts)[list(STRATA)]
 
 
 #: Model -> parameters and seconds a fit.
@@ -378,20 +376,21 @@ COSTS = {
 
 def example_ledger() -> list[dict[str, Any]]:
     """What the demo's ledger exports: registered, opened once a claim, fitted, decided."""
+    of_study = {"study_hash": hash_json(STUDY)}
     events: list[tuple[str, str, dict[str, Any]]] = [
-        ("registered", "gdsc-01", {"version": 1}),
-        ("run_started", "gdsc-01", {}),
+        ("registered", "gdsc-01", of_study),
+        ("run_started", "gdsc-01", of_study),
     ]
     for claim in SKILL:
         for fold in range(5):
             for model, (n_parameters, seconds) in COSTS.items():
                 fit = {"model": model, "claim": claim, "fold": fold, "seconds": seconds}
                 fit |= {"n_parameters": n_parameters, "peak_bytes": 210_000_000}
-                events.append(("fitted", f"{claim}/{model}/{fold}", fit))
-    events += [("labels_opened", claim, {}) for claim in SKILL]
+                events.append(("fitted", claim, fit | of_study))
+    events += [("labels_opened", claim, of_study) for claim in SKILL]
     events += [("decided", "unseen-pair", {"outcome": "passed"})]
     events += [("decided", "unseen-tissue", {"outcome": "failed"})]
-    events.append(("run_finished", "gdsc-01", {"seconds": 84.0}))
+    events.append(("run_finished", "gdsc-01", of_study))
     fields = ("seq", "time", "kind", "subject", "payload")
     return [
         dict(zip(fields, (n, f"2026-11-02T09:00:{n:02d}+00:00", *event), strict=True))

@@ -100,7 +100,9 @@ def test_it_is_one_quiet_file(html: str, page: Page) -> None:
     assert not names & {"script", "link", "img", "iframe", "object", "embed", "base", "form"}
     assert not re.search(r"""(?:src|href|url)\s*[=(]\s*["']?(?:https?:|//|data:)""", html)
     assert not re.search(r"@import|\son\w+=", html)
-    assert "default-src 'none'" in html.replace("&#39;", "'")
+    policies = [found for name, found in page.tags if found.get("http-equiv")]
+    assert [found["http-equiv"] for found in policies] == ["Content-Security-Policy"]
+    assert str(policies[0]["content"]).startswith("default-src 'none'")
 
 
 def test_equal_records_give_equal_pages(html: str, files: dict[str, bytes]) -> None:
@@ -116,8 +118,7 @@ def test_the_banner_says_what_is_supported_and_what_is_not(page: Page, html: str
 
 def test_scores_carry_interval_baseline_and_threshold(record: StudyRecord, page: Page) -> None:
     for claim in ("unseen-pair", "unseen-tissue"):
-        score = record.gate_score(claim)
-        assert score is not None
+        (score,) = record.gate_scores(claim)
         anchored = score.anchored
         told = estimate(anchored.value, anchored.lower, anchored.upper)
         assert f"{told}. Baseline (0): mean response; ceiling (1): ideal value." in page.text
@@ -173,7 +174,7 @@ def test_figures_have_both_drawings_and_a_text_alternative(page: Page) -> None:
 
 @pytest.mark.requirement("E8")
 def test_models_carry_cost_assumptions_and_coverage(page: Page) -> None:
-    for part in ("92,160", "6.1\u202fs", "210\u202fMB", "responses have low rank", "unseen-pair 9"):
+    for part in ("92,160", "6.1\u202fs", "210\u202fMB", "Responses have low rank", "unseen-pair 9"):
         assert part in page.text or part.replace("\u202f", " ") in page.text
 
 
@@ -244,7 +245,7 @@ def test_a_leak_is_shown_as_one(files: dict[str, bytes]) -> None:
 
     html = changed(files, "evidence/leakage-unseen-pair.json", leak)
     assert re.search(r'class="mark fail".*?leak', html, re.S)
-    assert "7 of 21,379" in html
+    assert "leak: 7 of 21,379" in html
 
 
 def test_batches_are_told_when_there_are_any(files: dict[str, bytes]) -> None:
@@ -255,9 +256,31 @@ def test_batches_are_told_when_there_are_any(files: dict[str, bytes]) -> None:
             "is_confounded": True, "is_shifted": True,
         }  # fmt: skip
 
-    text = Page(changed(files, "evidence/batch-gdsc.json", shift)).text
+    text = Page(changed(files, "evidence/batch-data.json", shift)).text
     assert "yes, p < .001" in text
     assert "yes, .93 (0 none, 1 inseparable)" in text
+
+
+def test_a_metric_without_any_value_is_named_with_its_reason(files: dict[str, bytes]) -> None:
+    def add(found: dict[str, Any]) -> None:
+        missing = {"metric": "energy_distance@1", "value": None, "reason": "needs cells"}
+        found["payload"]["rows"] += [{"model": m, **missing} for m in ("selected", "ridge#2")]
+
+    text = Page(changed(files, "evidence/scores-unseen-pair.json", add)).text
+    assert "cannot answer, and why: energy distance needs cells" in text
+    assert "ridge, seed 2" in text
+
+
+def test_expected_features_show_their_rank(page: Page) -> None:
+    assert "Drug 1047 (Drug_1047) TP53_mut 1 its known target" in page.text
+
+
+def test_spread_over_seeds_is_told(files: dict[str, bytes]) -> None:
+    rows = [{"model": "ridge", "seeds": [1, 2, 3], "values": [0.5, 0.51, 0.52], "sd": 0.01}]
+    payload = {"metric": "variance_explained@1", "rows": rows}
+    found = {"kind": "stability", "subject": "unseen-pair", "payload": payload, "inputs": {}}
+    more = {**files, "evidence/stability-unseen-pair.json": json.dumps(found).encode()}
+    assert "ridge sd .01 over 3 seeds" in Page(render(read_record(more))).text
 
 
 def test_sections_are_blocks_for_other_renderers(record: StudyRecord) -> None:

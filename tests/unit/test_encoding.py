@@ -37,6 +37,8 @@ def test_treatments_are_found_by_dose_and_time() -> None:
     assert TREATMENTS.positions(queries).tolist() == [1, 0, 3, 5]
     timed = QueryTable.of(["B+A", "B+A"], ["c"] * 2, time_s=[60.0, 61.0])
     assert TREATMENTS.positions(timed).tolist() == [2, 4]
+    undosed = QueryTable.of(["A", "A+B"], ["c"] * 2)  # each part was seen, but not together
+    assert TREATMENTS.positions(undosed).tolist() == [3, 4]
     assert TREATMENTS.is_seen.tolist() == [True, True, True, False, False, False]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 from cellula.core.errors import DataError
 from cellula.models.baselines.gaussian_completion import (
@@ -51,6 +52,24 @@ def test_recovers_a_planted_low_rank_table() -> None:
     mean, _ = complete(z, none, fit_gaussian(z, none, 0.1, 1.0, 15))
     error = (mean * standard.scale + standard.center - truth)[is_held]
     assert np.mean(error**2) < 0.05 * np.var(truth[is_held])
+
+
+def test_every_iteration_raises_the_likelihood_of_what_was_measured() -> None:
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=(80, 4)) @ rng.normal(size=(4, 4))
+    z[rng.random(z.shape) < 0.4] = np.nan
+    none, fitted, last = np.zeros((80, 0)), None, -np.inf
+    for _ in range(30):
+        fitted = fit_gaussian(z, none, 1e-12, 1.0, 1, fitted)
+        found = 0.0
+        for row in z:
+            o = np.flatnonzero(np.isfinite(row))
+            if len(o):
+                found += multivariate_normal(
+                    fitted.intercept[o], fitted.covariance[np.ix_(o, o)]
+                ).logpdf(row[o])
+        assert found >= last - 1e-8
+        last = found
 
 
 def test_features_speak_for_rows_without_a_measurement() -> None:

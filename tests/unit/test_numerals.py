@@ -22,6 +22,8 @@ from cellula.report.numerals import bound, count, duration, estimate, number, pe
         (21379, "21,379"),
         (0, "0"),
         (-0.0, "0"),
+        (9e-6, "< .0001"),
+        (-9e-6, "> −.0001"),
         (None, "–"),
         (math.nan, "–"),
         (math.inf, "–"),
@@ -45,7 +47,9 @@ def test_estimate_shows_its_interval() -> None:
 
 def test_a_narrow_interval_gets_the_decimals_it_needs() -> None:
     assert estimate(0.5901, 0.5894, 0.5908) == ".590 (.589–.591)"
+    assert estimate(0.033, 0.026, 0.040) == ".033 (.026–.040)"
     assert span(0.5, 0.5) == ".50–.50"
+    assert span(2.70682, 2.70684) == "2.71–2.71"
 
 
 def test_other_quantities() -> None:

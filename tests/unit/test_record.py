@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from dossier_example import example_files, example_ledger
+from dossier_example import STUDY, example_files, example_ledger, parquet
 
 from cellula.core.errors import EvidenceError
 from cellula.core.gate import Outcome
@@ -40,8 +42,7 @@ def test_everything_of_the_bundle_is_in_the_record(record: StudyRecord) -> None:
 
 def test_numbers_are_those_of_the_tables(record: StudyRecord) -> None:
     """The anchored score follows from predicted and observed alone."""
-    pair, score = record.agreements["unseen-pair"], record.gate_score("unseen-pair")
-    assert score is not None
+    pair, (score,) = record.agreements["unseen-pair"], record.gate_scores("unseen-pair")
     error = ((pair.observed - pair.predicted) ** 2).sum()
     base = ((pair.observed - pair.baseline) ** 2).sum()
     assert score.anchored.value == pytest.approx(1 - error / base)
@@ -99,11 +100,6 @@ def test_a_damaged_file_is_named(
 
 
 def test_a_question_answered_twice_is_refused(files: dict[str, bytes]) -> None:
-    import io
-
-    import pandas as pd
-    from dossier_example import parquet
-
     path = "predictions/unseen-pair/pair_completion.parquet"
     table = pd.read_parquet(io.BytesIO(files[path]))
     doubled = pd.concat([table, table.iloc[:1]])
@@ -121,3 +117,27 @@ def test_a_clock_in_seconds_becomes_a_date(files: dict[str, bytes]) -> None:
     entry = {"seq": 1, "time": 0.0, "kind": "registered", "subject": "s", "payload": {}}
     found = read_record({"study.json": files["study.json"]}, [entry]).ledger[0]
     assert found.time == "1970-01-01T00:00:00+00:00"
+
+
+def test_entries_of_other_studies_are_left_out(files: dict[str, bytes]) -> None:
+    """A workspace may hold several; earlier versions of this one stay, they are attempts."""
+    own = example_ledger()
+    kinds = ("registered", "run_started", "labels_opened", "decided")
+    other = [
+        {"seq": 90 + n, "time": "", "kind": kind, "subject": "s", "payload": {"study_hash": "0"}}
+        for n, kind in enumerate(kinds)
+    ]
+    other[-1]["payload"] = {"gate": "no_leakage"}
+    assert read_record(files, [*own, *other]).ledger == read_record(files, own).ledger
+    assert len(read_record(files, [*other, *own]).ledger) == len(own)
+    older = [{**entry, "subject": STUDY["study"]["id"]} for entry in other]
+    assert len(read_record(files, [*older, *own]).ledger) == len(own) + len(older)
+
+
+def test_several_gates_of_a_claim_keep_their_order(files: dict[str, bytes]) -> None:
+    path = "evidence/anchored_score-unseen-pair.json"
+    second = json.loads(files[path])
+    second["payload"]["metric"] = "spearman@1"
+    more = {path.replace(".json", "-2.json"): json.dumps(second).encode(), **files}
+    found = [score.metric for score in read_record(more).gate_scores("unseen-pair")]
+    assert found == ["variance_explained@1", "spearman@1"]

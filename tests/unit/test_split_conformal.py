@@ -195,3 +195,13 @@ def test_state_restores_equal_predictions(n_units: int, run: RunContext) -> None
     np.testing.assert_equal(one.lower, two.lower)
     assert again.reason == fitted.reason
     assert isinstance(again, Fitted)
+
+
+def test_residuals_that_are_already_there_serve_as_well(run: RunContext) -> None:
+    data = _units(20, np.random.default_rng(0))
+    held_out = compare(
+        data, Constant().predict(data.queries(), None, run), controls=None, unit="donor"
+    )
+    method = registry.create("uncertainty", "split_conformal", {})
+    again = method.calibrate_on(Constant(), held_out, "donor")
+    np.testing.assert_array_equal(again.half_width, _calibrated(data, run).half_width)

@@ -90,6 +90,12 @@ def test_another_claims_decision_does_not_count(files: dict[str, bytes]) -> None
     pair = standings(changed(files, "verdicts.json", drop))[0]
     assert (pair.tier, pair.word) == (Tier.T0, "not decided yet")
 
+    def about_the_data(verdicts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        kept = [v for v in verdicts if v["slot"] == "entry"]
+        return [*kept, {**kept[0], "slot": "decision", "subject": "data"}]
+
+    assert standings(changed(files, "verdicts.json", about_the_data))[0].tier is Tier.T0
+
 
 def test_underpowered_is_undecided_not_failed(files: dict[str, bytes]) -> None:
     def weaken(verdicts: list[dict[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -81,7 +81,7 @@ def _file(path: Path) -> dict[str, object]:
 
     if not path.is_file():
         raise DataError(f"there is no data set and no file {str(path)!r}; see: cellula data list")
-    content = read(path)
+    content: Any = read(path)
     if isinstance(content, pd.DataFrame):
         return {
             "file": path.name,

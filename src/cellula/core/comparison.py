@@ -56,3 +56,23 @@ class Comparison:
         for column in ("perturbation", "context"):
             if column not in self.groups.columns:
                 raise DataError(f"the groups have no column {column!r}")
+
+    def take(self, rows: NDArray[np.bool_]) -> Comparison:
+        """Some groups by a mask (groups,), without their cells; the units stay numbered."""
+
+        def part(array: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+            return None if array is None else array[rows]
+
+        return Comparison(
+            groups=self.groups[rows].reset_index(drop=True),
+            unit=self.unit[rows],
+            units=self.units,
+            readouts=self.readouts,
+            observed=self.observed[rows],
+            predicted=self.predicted[rows],
+            lower=part(self.lower),
+            upper=part(self.upper),
+            reference=part(self.reference),
+            baseline=part(self.baseline),
+            baseline_name=self.baseline_name,
+        )

@@ -85,7 +85,7 @@ class QueryTable:
             if name in NUMBERS:
                 given[name] = column.to_numpy(np.float64)
             else:
-                given[name] = pd.Categorical(column if column.isna().any() else column.astype(str))
+                given[name] = _labels(column)
         return cls(**given)
 
     def __len__(self) -> int:
@@ -118,3 +118,12 @@ class QueryTable:
         frame = self.frame()
         codes = frame.groupby(list(self.columns), observed=True, sort=True, dropna=False).ngroup()
         return cast("NDArray[np.int64]", codes.to_numpy(np.int64))
+
+
+def _labels(column: pd.Series[Any]) -> pd.Categorical:
+    """A column of labels as a categorical of text; missing labels stay missing."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        named = column.array
+        if all(isinstance(name, str) for name in named.categories):
+            return cast("pd.Categorical", named)
+    return pd.Categorical(column.astype(str).where(column.notna(), None))

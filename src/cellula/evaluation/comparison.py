@@ -16,7 +16,7 @@ from cellula.core.errors import DataError
 from cellula.core.prediction import Population, Prediction
 from cellula.core.query import QueryTable
 from cellula.evaluation.folds import concatenate
-from cellula.evaluation.question import describe, joint_codes, label_codes
+from cellula.evaluation.question import describe, join_frames, joint_codes, label_codes
 from cellula.evaluation.space import Space
 
 __all__ = ["as_predictions", "compare", "concatenate", "group_codes", "group_means"]
@@ -108,7 +108,7 @@ def compare(
     base = None if baseline is None else _gather(baseline, observed)
     keeps_cells = answers.cells is not None or len(first) < len(groups)
     return Comparison(
-        groups=_plain(questions),
+        groups=questions.frame(),
         unit=unit_of_profile[first],
         units=units,
         readouts=observed.readouts,
@@ -229,7 +229,7 @@ def _concatenate_queries(tables: Sequence[QueryTable]) -> QueryTable:
                 f"one batch answers {', '.join(columns)}, another {', '.join(table.columns)}; "
                 "ask all questions with the same columns"
             )
-    return QueryTable.from_frame(pd.concat([_plain(table) for table in tables], ignore_index=True))
+    return QueryTable.from_frame(join_frames([table.frame() for table in tables]))
 
 
 def _match(questions: QueryTable, answers: _Answers) -> Codes:
@@ -303,12 +303,3 @@ def _reference(
     is_own = pairs[position] == wanted
     reference[is_own] = means[position[is_own]]
     return reference
-
-
-def _plain(questions: QueryTable) -> pd.DataFrame:
-    """The questions with labels as text, ready to be joined with those of another fold."""
-    frame = questions.frame()
-    for name in frame.columns:
-        if isinstance(frame[name].dtype, pd.CategoricalDtype):
-            frame[name] = frame[name].astype(str)
-    return frame

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cellula.core.comparison import Comparison
 from cellula.core.errors import DataError
 from cellula.core.prediction import Population
+from cellula.evaluation.question import join_frames
 
 __all__ = ["concatenate"]
 
@@ -38,7 +39,7 @@ def concatenate(parts: Sequence[Comparison]) -> Comparison:
     units = tuple(sorted({name for part in parts for name in part.units}))
     index = pd.Index(units)
     return Comparison(
-        groups=pd.concat([part.groups for part in parts], ignore_index=True),
+        groups=join_frames([part.groups for part in parts]),
         unit=np.concatenate([index.get_indexer(list(p.units))[p.unit] for p in parts]).astype(
             np.int64
         ),

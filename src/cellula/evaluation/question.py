@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cellula.core.errors import DataError
 from cellula.core.query import QueryTable
 
-__all__ = ["describe", "joint_codes", "label_codes"]
+__all__ = ["describe", "join_frames", "joint_codes", "label_codes", "labels_of"]
 
 #: Products of numbers of labels are renumbered before they leave int64.
 LARGEST_CODE = 2**62
@@ -71,3 +71,23 @@ def label_codes(
 def describe(queries: QueryTable, row: int) -> str:
     """One question in words: ``perturbation 'A', context 'B', dose_molar 1e-06``."""
     return ", ".join(f"{name} {getattr(queries, name)[row]!r}" for name in queries.columns)
+
+
+def labels_of(column: pd.Series[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Code of every row of a column of labels, and the labels that occur, sorted."""
+    (codes,), names = label_codes([pd.Categorical(column)])
+    present, codes = np.unique(codes, return_inverse=True)
+    return codes.astype(np.int64), tuple(names[code] for code in present)
+
+
+def join_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of questions below one another; labels stay categoricals, of all their labels."""
+    columns: dict[str, Any] = {}
+    for name in frames[0].columns:
+        parts = [frame[name] for frame in frames]
+        if isinstance(parts[0].dtype, pd.CategoricalDtype):
+            codes, names = label_codes([part.array for part in parts])
+            columns[str(name)] = pd.Categorical.from_codes(np.concatenate(codes), list(names))
+        else:
+            columns[str(name)] = np.concatenate([part.to_numpy() for part in parts])
+    return pd.DataFrame(columns)

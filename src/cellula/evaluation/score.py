@@ -15,6 +15,7 @@ from cellula.core.errors import DataError
 from cellula.core.metric import Metric, Score, Terms
 from cellula.evaluation.bootstrap import interval
 from cellula.evaluation.metrics.sums import ratio
+from cellula.evaluation.question import labels_of
 
 __all__ = [
     "bootstrap_values",
@@ -27,6 +28,8 @@ __all__ = [
     "stratum_values",
 ]
 
+#: What a row of a score table is by default.
+ROW = ("perturbation", "context")
 #: Resampled sums that are held at once: 2^22 numbers are 32 MiB.
 LARGEST_BLOCK = 2**22
 
@@ -69,14 +72,16 @@ def score(
     )
 
 
-def score_rows(metric: Metric, comparison: Comparison) -> list[Score]:
+def score_rows(metric: Metric, comparison: Comparison, by: tuple[str, ...] = ROW) -> list[Score]:
     """One score for every perturbation x context, in the order of their labels.
 
-    Every row is there; where the groups of a row do not give a value it is NaN with a reason.
+    by: only ``perturbation`` or only ``context`` pools the groups of all others; the label that
+    is not named stays "". Every row is there; where the groups of a row do not give a value it
+    is NaN with a reason.
     """
     terms = metric.terms(comparison)
     mask = has_value(terms)
-    rows, frame = row_codes(comparison)
+    rows, frame = row_codes(comparison, by)
     values = stratum_values(metric, terms.values, rows, len(frame), mask)
     n_groups = np.bincount(rows[mask], minlength=len(frame))
     first = np.unique(rows, return_index=True)[1]
@@ -87,13 +92,11 @@ def score_rows(metric: Metric, comparison: Comparison) -> list[Score]:
             reason=""
             if np.isfinite(values[row])
             else str(terms.reasons[first[row]]) or _undetermined(metric, int(n_groups[row])),
-            perturbation=perturbation,
-            context=context,
+            perturbation=labels.get("perturbation", ""),
+            context=labels.get("context", ""),
             n_groups=int(n_groups[row]),
         )
-        for row, (perturbation, context) in enumerate(
-            zip(frame["perturbation"], frame["context"], strict=True)
-        )
+        for row, labels in enumerate(frame.to_dict("records"))
     ]
 
 
@@ -108,13 +111,18 @@ def has_value(terms: Terms) -> Mask:
     return np.asarray(terms.reasons == "", bool)
 
 
-def row_codes(comparison: Comparison) -> tuple[Codes, pd.DataFrame]:
-    """Code of the perturbation x context of every group, and the two labels of every code."""
-    pairs = comparison.groups[["perturbation", "context"]].astype(str)
-    grouped = pairs.groupby(["perturbation", "context"], sort=True)
-    codes = grouped.ngroup().to_numpy(np.int64)
-    first = np.unique(codes, return_index=True)[1]
-    return codes, pairs.iloc[first].reset_index(drop=True)
+def row_codes(comparison: Comparison, by: tuple[str, ...] = ROW) -> tuple[Codes, pd.DataFrame]:
+    """Code of the perturbation x context of every group, and the labels of every code."""
+    columns = [labels_of(comparison.groups[name]) for name in by]
+    joint = np.zeros(len(comparison.groups), np.int64)
+    for part, names in columns:
+        joint = joint * len(names) + part
+    _, first, codes = np.unique(joint, return_index=True, return_inverse=True)
+    labels = {
+        name: np.asarray(names, object)[part[first]]
+        for name, (part, names) in zip(by, columns, strict=True)
+    }
+    return codes.astype(np.int64), pd.DataFrame(labels)
 
 
 def stratum_values(

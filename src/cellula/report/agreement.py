@@ -35,7 +35,7 @@ class Agreement:
     observed, predicted, baseline: in the value type of the data, less the control's reference
     where ``is_change``. baseline is empty where the bundle holds no prediction of
     ``baseline_name``. in_domain: as the model flagged its answer. lower, upper: its 90 %
-    interval, NaN where it has none.
+    interval, NaN where it has none. labels: perturbation and context of every value.
     """
 
     model: str
@@ -47,6 +47,7 @@ class Agreement:
     upper: NDArray[np.float64]
     in_domain: NDArray[np.bool_]
     baseline: NDArray[np.float64]
+    labels: Mapping[str, NDArray[Any]]
 
 
 def read_table(files: Mapping[str, bytes], path: str) -> pd.DataFrame:
@@ -114,6 +115,9 @@ def agreement_of(
         upper=_numbers(joined, "upper") - shift,
         in_domain=np.asarray(inside, dtype=bool),
         baseline=simple - shift if len(simple) else simple,
+        labels={
+            name: joined[name].to_numpy() for name in ("perturbation", "context") if name in joined
+        },
     )
 
 
@@ -132,7 +136,7 @@ def _join(claim: str, truth: pd.DataFrame, answers: pd.DataFrame, value: str) ->
     left, right = truth.copy(), answers.copy()
     for key in keys:
         left[key], right[key] = left[key].astype(str), right[key].astype(str)
-    if False:
+    if right.duplicated(keys).any():
         raise EvidenceError(
             f"predictions/{claim} answer one question twice (keys {', '.join(keys)}); "
             "expected one row a question and readout"

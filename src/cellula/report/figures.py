@@ -19,6 +19,7 @@ from cellula.report.svg import (
     Scale,
     circle,
     diamond,
+    dots,
     drawing,
     group,
     label,
@@ -202,10 +203,9 @@ def _rank_drawing(
         parts.append(line(36, y(value), width - 4, y(value), style))
         parts.append(label(30, y(value) + 4, number(value), anchor="end"))
     radius = 2.6 if len(points) > 60 else 3.6
-    for place, point in enumerate(points):
-        if math.isfinite(point.baseline):
-            parts.append(square(x(place), y(point.baseline), radius * 0.62, "c2"))
-    parts += [circle(x(place), y(p.value), radius, "c1") for place, p in enumerate(points)]
+    known = [(k, p.baseline) for k, p in enumerate(points) if math.isfinite(p.baseline)]
+    parts.append(dots([(x(k), y(value)) for k, value in known], 1.2 * radius, "s2 square"))
+    parts.append(dots([(x(k), y(p.value)) for k, p in enumerate(points)], 2 * radius, "s1 round"))
     parts.append(label(44, height - 8, "worst"))
     parts.append(label(width - 12, height - 8, "best", anchor="end"))
     parts.append(label((44 + width - 12) / 2, height - 8, f"{len(points)} {what}", anchor="middle"))

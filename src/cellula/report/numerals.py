@@ -10,6 +10,7 @@ import math
 
 __all__ = [
     "NO_BREAK",
+    "apart",
     "bound",
     "count",
     "duration",
@@ -32,13 +33,16 @@ MOST_DECIMALS = 4
 def number(value: float | None, decimals: int | None = None) -> str:
     """``.59``, ``−.03``, ``1.25``, ``12.5``, ``21,379``; a whole number without decimals.
 
-    decimals: how many at any size; None chooses by size. None or NaN gives a dash.
+    decimals: how many at any size; None chooses by size, and gives a bound to what is too
+    small to print. None or NaN gives a dash.
     """
     if value is None or not math.isfinite(value):
         return DASH
     if decimals is None:
         if float(value).is_integer():
             return _signed(f"{value:,.0f}")
+        if abs(value) < 10.0**-MOST_DECIMALS:
+            return "< .0001" if value > 0 else f"> {MINUS}.0001"
         decimals = _decimals(abs(value))
     text = f"{value:,.{decimals}f}"
     if decimals and text.lstrip("-").startswith("0."):
@@ -50,7 +54,7 @@ def span(lower: float, upper: float, decimals: int | None = None) -> str:
     """An interval, ``.57–.61``; ``−.03 to .02`` where a sign would blur the dash."""
     if not (math.isfinite(lower) and math.isfinite(upper)):
         return ""
-    places = _apart(lower, upper) if decimals is None else decimals
+    places = apart(lower, upper) if decimals is None else decimals
     joint = f"{NO_BREAK}to{NO_BREAK}" if lower < 0 else DASH
     return f"{number(lower, places)}{joint}{number(upper, places)}"
 
@@ -61,7 +65,7 @@ def estimate(value: float | None, lower: float | None, upper: float | None) -> s
         return number(value)
     if not all(map(math.isfinite, (value, lower, upper))):
         return number(value)
-    places = _apart(lower, upper)
+    places = apart(lower, upper)
     return f"{number(value, places)} ({span(lower, upper, places)})"
 
 
@@ -119,10 +123,10 @@ def _decimals(magnitude: float) -> int:
     return min(MOST_DECIMALS, math.ceil(-math.log10(magnitude)))
 
 
-def _apart(lower: float, upper: float) -> int:
-    """Decimals that keep the two ends of an interval apart, for numbers of their size."""
-    width = abs(upper - lower)
+def apart(lower: float, upper: float) -> int:
+    """Decimals that tell the middle of an interval from its ends, for numbers of their size."""
+    half = abs(upper - lower) / 2
     places = _decimals(max(abs(lower), abs(upper), 0.01))
-    if width == 0:
+    if half < 10.0**-MOST_DECIMALS:
         return places
-    return max(places, min(MOST_DECIMALS, math.ceil(-math.log10(width))))
+    return max(places, min(MOST_DECIMALS - 1, math.ceil(-math.log10(half))))

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from cellula.core.canonical import hash_bytes
 from cellula.core.errors import EvidenceError
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Feedback, Loop, Outcome, Slot, Verdict
-from cellula.report.agreement import Agreement, Choice, agreement_of, read_table
+from cellula.report.agreement import Agreement, Choice, agreement_of
 from cellula.report.cards import (
     DataCard,
     Fit,
@@ -23,6 +21,7 @@ from cellula.report.cards import (
     ScoreTable,
     fit_of,
 )
+from cellula.report.strata import Strata, strata_from_scores, strata_from_values
 from cellula.report.words import SELECTED
 
 __all__ = ["StudyRecord", "read_record"]
@@ -36,9 +35,10 @@ class StudyRecord:
     """One study as its bundle and ledger tell it; parts that do not exist yet are empty.
 
     study: the study file as JSON. registration: statement, public key and signature, or empty
-    before registration. strata: per claim the table model, metric, perturbation, context,
-    value, reason, n_groups. agreements: per claim predicted beside observed. digests: SHA-256
-    by path, computed from the bytes handed over; manifest: as the bundle states them.
+    before registration. agreements: per claim predicted beside observed, where the bundle
+    holds what was measured; strata: per claim how each perturbation and context does. ledger:
+    the entries about this study, every version of it. digests: SHA-256 by path, computed from
+    the bytes handed over; manifest: as the bundle states them.
     """
 
     study: Mapping[str, Any]
@@ -47,8 +47,8 @@ class StudyRecord:
     models: tuple[ModelCard, ...]
     verdicts: tuple[Verdict, ...]
     evidence: tuple[Evidence, ...]
-    strata: Mapping[str, pd.DataFrame]
     agreements: Mapping[str, Agreement]
+    strata: Mapping[str, tuple[Strata, ...]]
     ledger: tuple[LedgerEntry, ...]
     digests: Mapping[str, str]
     manifest: Mapping[str, str]
@@ -87,10 +87,9 @@ class StudyRecord:
         found = self.about("scores", claim)
         return ScoreTable.of(found[0]) if found else None
 
-    def gate_score(self, claim: str) -> GateScore | None:
-        """The anchored score that the claim's gate read; None before it is scored."""
-        found = self.about("anchored_score", claim)
-        return GateScore.of(found[0]) if found else None
+    def gate_scores(self, claim: str) -> tuple[GateScore, ...]:
+        """The anchored scores that the claim's gates read, in the order of the gates."""
+        return tuple(GateScore.of(item) for item in self.about("anchored_score", claim))
 
     @property
     def fits(self) -> tuple[Fit, ...]:
@@ -132,20 +131,18 @@ def read_record(
     study = _mapping(files, "study.json")
     evidence = _evidence(files)
     claims = [str(claim.get("id", "")) for claim in study.get("claim") or ()]
+    registration = _mapping(files, "registration.json")
+    agreements = _agreements(files, claims, evidence)
     return StudyRecord(
         study=study,
-        registration=_mapping(files, "registration.json"),
+        registration=registration,
         data=_cards(files, "data.json", DataCard.of),
         models=_cards(files, "models.json", ModelCard.of),
         verdicts=_cards(files, "verdicts.json", _verdict),
         evidence=evidence,
-        strata={
-            claim: read_table(files, f"scores/{claim}.parquet")
-            for claim in claims
-            if f"scores/{claim}.parquet" in files
-        },
-        agreements=_agreements(files, claims, evidence),
-        ledger=_each("the ledger", ledger, LedgerEntry.of),
+        agreements=agreements,
+        strata={claim: _strata(files, claim, agreements, evidence) for claim in claims},
+        ledger=_of_study(_each("the ledger", ledger, LedgerEntry.of), study, registration),
         digests={p: hash_bytes(b) for p, b in sorted(files.items()) if p not in UNHASHED},
         manifest={str(p): str(h) for p, h in _mapping(files, "manifest.json").items()},
     )
@@ -212,7 +209,8 @@ def _verdict(row: Mapping[str, Any]) -> Verdict:
 
 
 def _evidence(files: Mapping[str, bytes]) -> tuple[Evidence, ...]:
-    paths = sorted(p for p in files if p.startswith("evidence/") and p.endswith(".json"))
+    paths = [p for p in files if p.startswith("evidence/") and p.endswith(".json")]
+    paths.sort(key=lambda path: path.removesuffix(".json"))
     found: list[Evidence] = []
     for path in paths:
         found += _each(path, [_mapping(files, path)], _one_evidence)
@@ -225,12 +223,51 @@ def _one_evidence(row: Mapping[str, Any]) -> Evidence:
     )
 
 
+def _of_study(
+    entries: tuple[LedgerEntry, ...], study: Mapping[str, Any], registration: Mapping[str, Any]
+) -> tuple[LedgerEntry, ...]:
+    """The entries about this study, in any of its versions: a workspace may hold several.
+
+    An entry without a study's hash belongs to the run that was started last.
+    """
+    name = (study.get("study") or {}).get("id")
+    hashes = {(registration.get("statement") or {}).get("study_hash")}
+    hashes |= {
+        entry.payload.get("study_hash")
+        for entry in entries
+        if entry.kind == "registered" and entry.subject == name
+    }
+    kept: list[LedgerEntry] = []
+    running = None
+    for entry in entries:
+        found = entry.payload.get("study_hash")
+        running = found if entry.kind == "run_started" else running
+        if (found or running) is None or (found or running) in hashes:
+            kept.append(entry)
+    return tuple(kept)
+
+
+def _strata(
+    files: Mapping[str, bytes],
+    claim: str,
+    agreements: Mapping[str, Agreement],
+    evidence: Sequence[Evidence],
+) -> tuple[Strata, ...]:
+    if claim in agreements:
+        return strata_from_values(agreements[claim])
+    for item in evidence:
+        if (item.kind, item.subject) == ("anchored_score", claim):
+            return strata_from_scores(files, claim, GateScore.of(item))
+    return ()
+
+
 def _agreements(
     files: Mapping[str, bytes], claims: Sequence[str], evidence: Sequence[Evidence]
 ) -> Mapping[str, Agreement]:
     found: dict[str, Agreement] = {}
     for claim in claims:
-        payloads = {item.kind: item.payload for item in evidence if item.subject == claim}
+        about = [item for item in reversed(evidence) if item.subject == claim]
+        payloads = {item.kind: item.payload for item in about}
         score = payloads.get("anchored_score", {})
         folds = payloads.get("selection", {}).get("folds") or ()
         by_fold = {str(fold["fold"]): str(fold["selected"]) for fold in folds}

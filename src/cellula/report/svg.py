@@ -8,7 +8,7 @@ four data colours, ``ax`` an axis, ``grid`` a grid line, ``ink`` strong text.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,6 +19,7 @@ __all__ = [
     "Scale",
     "circle",
     "diamond",
+    "dots",
     "drawing",
     "group",
     "label",
@@ -104,6 +105,12 @@ def diamond(x: float, y: float, radius: float, style: str) -> Markup:
 def rectangle(x: float, y: float, width: float, height: float, style: str) -> Markup:
     """An upright rectangle; a width below half a pixel is drawn as half a pixel."""
     return tag("rect", {"x": x, "y": y, "width": max(width, 0.5), "height": height, "class": style})
+
+
+def dots(points: Iterable[tuple[float, float]], size: float, style: str) -> Markup:
+    """Many dots of one size as a single path; round or square by ``style``."""
+    data = "".join(f"M{_text(x)} {_text(y)}h0" for x, y in points)
+    return tag("path", {"d": data, "class": style, "stroke-width": size})
 
 
 def path(data: str, style: str, opacity: float = 1.0) -> Markup:

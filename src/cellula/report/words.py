@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from cellula.core.claim import ClaimKind
@@ -15,12 +16,14 @@ __all__ = [
     "OUTCOME_STATUS",
     "SELECTED",
     "SLOTS",
+    "capital",
     "claim_scope",
     "listing",
     "metric_words",
     "model_words",
     "plain_words",
     "plural",
+    "sentence",
     "value_words",
 ]
 
@@ -76,6 +79,9 @@ FEEDBACK_ADVICE: Mapping[Feedback, str] = {
     Feedback.EXPERIMENTAL_DESIGN: "design another experiment",
 }
 
+#: What is not a model of the study, and anchors without a name.
+SPECIAL_MODELS: Mapping[str, str] = {"ideal": "ideal value", "": "none"}
+
 METRIC_NAMES: Mapping[str, str] = {
     "r2": "R²",
     "rmse": "RMSE",
@@ -115,8 +121,24 @@ def metric_words(metric: str) -> str:
 
 
 def model_words(model: str) -> str:
-    """A model's id as it stands in a table."""
-    return "selected in training" if model == SELECTED else plain_words(model)
+    """A model, baseline or ceiling as it stands in a table; ``ridge#2`` is its seed 2."""
+    if model == SELECTED:
+        return "selected in training"
+    name, _, seed = model.partition("#")
+    words = SPECIAL_MODELS.get(name) or plain_words(name)
+    return f"{words}, seed {seed}" if seed else words
+
+
+def capital(text: str) -> str:
+    """The text with a capital to begin a sentence; the rest as it is (``RMSE``)."""
+    return text[:1].upper() + text[1:]
+
+
+def sentence(text: str) -> str:
+    """A text as one sentence: a capital, one full stop, no citation keys."""
+    bare = re.sub(r"\s*\[\w+\]_", "", text).strip().rstrip(".")
+    begins = capital(bare) if bare[1:2].isalpha() else bare
+    return f"{begins}." if bare else ""
 
 
 def plural(n: int, noun: str) -> str:

@@ -31,11 +31,14 @@ from cellula.validation.study import Claim
 
 __all__ = ["Answer", "ClaimTask", "FoldAnswers", "answer_fold", "distinct", "load_metric"]
 
-#: With at least this many labels one calibration part is enough; below, all are dealt in turn.
-MANY_LABELS = 100
-#: Share of the labels, or number of parts, that calibrate.
+#: A single calibration part must hold this many units; with fewer, all are dealt in turn.
+MANY_UNITS = 100
+#: Share of the labels that calibrate, by how many there are, or the number of parts.
 CALIBRATION_SHARE = 0.1
+CALIBRATION_SHARE_FEW = 0.2
+FEW_LABELS = 100
 CALIBRATION_PARTS = 5
+CALIBRATION_SEED = 1
 TARGET_COVERAGE = 0.9
 
 
@@ -111,7 +114,7 @@ def answer_fold(
     part = _Training(
         train,
         task.data.take(fold.control) if len(fold.control) else None,
-        _calibration_folds(train, task.claim),
+        _calibration_folds(train, task),
     )
     questions = distinct(task.data.take(fold.test))
     baseline: Comparison | None = None
@@ -146,25 +149,28 @@ def _answer(
     if held is not None:
         value = score(task.metric, held).value
         conformal = SplitConformal(SplitConformalOptions(level=TARGET_COVERAGE))
-        asked = conformal.calibrate(fitted, held, task.unit)
+        asked = conformal.calibrate_on(fitted, held, task.unit)
     predictions = tuple(asked.predict(questions, part.controls, run.child("ask")))
     seconds = time.perf_counter() - began
     size = sum(int(array.size) for array in fitted.state().arrays.values())
     return Answer(one.id, seed, predictions, fitted, value, seconds, size), held
 
 
-def _calibration_folds(train: Dataset, claim: Claim) -> tuple[Fold, ...]:
+def _calibration_folds(train: Dataset, task: ClaimTask) -> tuple[Fold, ...]:
     """How the training fold is split inside, as the claim splits; () where it cannot be."""
+    claim = task.claim
     labels = held_out_labels(train, claim.kind, claim.over)
     n_labels = len(np.unique(labels.codes[~train.is_control]))
-    seed = 1
+    share = CALIBRATION_SHARE_FEW if n_labels < FEW_LABELS else CALIBRATION_SHARE
     try:
-        if n_labels >= MANY_LABELS:
-            return split(
-                train, claim.kind, Fraction(fraction=CALIBRATION_SHARE, seed=seed), claim.over
-            )
-        parts = min(CALIBRATION_PARTS, n_labels)
-        return split(train, claim.kind, Folds(folds=parts, seed=seed), claim.over)
+        single = split(
+            train, claim.kind, Fraction(fraction=share, seed=CALIBRATION_SEED), claim.over
+        )
+        units = train.labels(task.unit).codes[single[0].test]
+        if len(np.unique(units)) >= MANY_UNITS:
+            return single
+        rule = Folds(folds=min(CALIBRATION_PARTS, n_labels), seed=CALIBRATION_SEED)
+        return split(train, claim.kind, rule, claim.over)
     except DataError:
         return ()
 
@@ -177,7 +183,7 @@ def _out_of_fold(
     for fold in part.inner:
         observed, known = part.data.take(fold.test), part.data.take(fold.train)
         stream = run.child("inner", fold.name)
-        fitted = _fit(one, known, _calibration_folds(known, task.claim), stream)
+        fitted = _fit(one, known, _calibration_folds(known, task), stream)
         controls = part.data.take(fold.control) if len(fold.control) else None
         answers = fitted.predict(distinct(observed), controls, stream.child("ask"))
         parts.append(compare(observed, answers, controls=controls, unit=task.unit))

@@ -110,10 +110,8 @@ def _long(comparison: Comparison, scores: ClaimScores) -> dict[str, Any]:
     n_groups, n_readouts = comparison.observed.shape
     columns: dict[str, Any] = {"fold": pd.Categorical(np.repeat(scores.fold, n_readouts))}
     for name in comparison.groups.columns:
-        column = comparison.groups[name]
-        values = np.repeat(column.to_numpy(), n_readouts)
-        is_number = pd.api.types.is_numeric_dtype(column)
-        columns[str(name)] = values if is_number else pd.Categorical(values)
+        values = comparison.groups[name].array
+        columns[str(name)] = values.take(np.repeat(np.arange(n_groups), n_readouts))
     units = np.asarray(comparison.units)[comparison.unit]
     columns["unit"] = pd.Categorical(np.repeat(units, n_readouts))
     columns["readout"] = pd.Categorical(np.tile(np.asarray(comparison.readouts), n_groups))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -110,21 +110,7 @@ def _score_of(metric: Metric, comparison: Comparison, rows: NDArray[np.bool_]) -
     """The metric over some groups of a comparison (without their cells); NaN where none."""
     if not rows.any():
         return float("nan")
-    arrays = ("observed", "predicted", "lower", "upper", "reference", "baseline")
-    part = {
-        name: None if (array := getattr(comparison, name)) is None else array[rows]
-        for name in arrays
-    }
-    groups = comparison.groups[rows].reset_index(drop=True)
-    few = replace(
-        comparison,
-        groups=groups,
-        unit=comparison.unit[rows],
-        observed_cells=None,
-        predicted_cells=None,
-        **part,
-    )
-    return score(metric, few).value
+    return score(metric, comparison.take(rows)).value
 
 
 def _stability(task: ClaimTask, scores: ClaimScores, inputs: Mapping[str, str]) -> Evidence | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast, final
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from cellula.core import registry
 from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
-from cellula.core.metric import Metric, Score
+from cellula.core.metric import Metric, MetricDefinition, Score, Terms
 from cellula.core.prediction import Prediction
 from cellula.core.run import RunContext
 from cellula.evaluation.anchored import AnchoredScore, anchored_score
 from cellula.evaluation.bootstrap import unit_weights
 from cellula.evaluation.comparison import as_predictions, compare, concatenate
+from cellula.evaluation.question import join_frames
 from cellula.evaluation.replicate import split_halves
 from cellula.evaluation.score import score, score_rows
 from cellula.evaluation.space import Space, fit_pca
@@ -28,6 +29,8 @@ from cellula.validation.competitors import BASELINES
 __all__ = ["LEVEL", "REPLICATE", "SELECTED", "ClaimScores", "ScoredMetric", "View", "score_claim"]
 
 N_RESAMPLES = 1000
+#: With more pairs of perturbation and context than this, strata are one or the other.
+MOST_PAIRS = 5000
 LEVEL = 0.95
 #: Names of the rows that are no model of the study.
 SELECTED = "selected"
@@ -49,16 +52,42 @@ class View:
     replicate: Comparison | None
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class _Resamples:
     """The same resamples of the units for every model, baseline and replicate."""
 
-    run: RunContext
+    def __init__(self, run: RunContext) -> None:
+        self._run = run
+        self._drawn: dict[int, NDArray[np.float64]] = {}
 
     def of(self, comparison: Comparison) -> NDArray[np.float64]:
         """Weights (resamples, units); equal for comparisons with equally many units."""
         n_units = len(comparison.units)
-        return unit_weights(n_units, N_RESAMPLES, self.run.child(n_units).rng)
+        if n_units not in self._drawn:
+            self._drawn[n_units] = unit_weights(n_units, N_RESAMPLES, self._run.child(n_units).rng)
+        return self._drawn[n_units]
+
+
+@final
+class _Remembered:
+    """A metric that computes the terms of a comparison once; a pure function may."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.definition: MetricDefinition = metric.definition
+        self._metric = metric
+        self._known: dict[int, tuple[Comparison, Terms]] = {}
+
+    def terms(self, comparison: Comparison) -> Terms:
+        """See :meth:`cellula.core.metric.Metric.terms`."""
+        known = self._known.get(id(comparison))
+        if known is None:
+            known = comparison, self._metric.terms(comparison)
+            self._known[id(comparison)] = known
+        return known[1]
+
+    def finish(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See :meth:`cellula.core.metric.Metric.finish`."""
+        return self._metric.finish(sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +105,7 @@ class ClaimScores:
 
     fold: (groups,) the fold of every group of the comparisons in ``view`` (in readouts).
     in_domain: model -> (groups,). gates: the anchored score of the selected model, one a gate
-    of the claim. seeds: scores of the first gate's metric by model and seed. rows: one row a
-    model, metric, perturbation and context.
+    of the claim. rows: one row a model, metric and stratum (perturbation, context or both).
     """
 
     view: View
@@ -106,7 +134,7 @@ def score_claim(
     table: list[ScoredMetric] = []
     rows: list[dict[str, Any]] = []
     for name in registry.names("metric"):
-        metric: Metric = registry.load("metric", name)()
+        metric = cast("Metric", _Remembered(registry.load("metric", name)()))
         chosen = views[space_of.get(metric.definition.id, READOUTS)]
         table += _scored(task, metric, chosen, weights)
         rows += _rows(metric, chosen)
@@ -162,11 +190,29 @@ def _view(
         if halves is not None:
             again = as_predictions(halves[1])
             replicate.append(_against(task, halves[0], again, controls, space))
+    always = _always_selected(folds)
     return View(
-        _with_baseline({name: concatenate(parts) for name, parts in full.items()}),
-        _with_baseline({name: concatenate(parts) for name, parts in halved.items() if parts}),
-        _joined_replicate(replicate, halved),
+        _joined(full, always), _joined(halved, always), _joined_replicate(replicate, halved)
     )
+
+
+def _always_selected(folds: Sequence[FoldAnswers]) -> str:
+    """The one model that was selected in every fold; "" where they differ."""
+    names = {fold.selected for fold in folds}
+    return names.pop() if len(names) == 1 else ""
+
+
+def _joined(parts: Mapping[str, list[Comparison]], always: str) -> dict[str, Comparison]:
+    """All folds in one, beside the mean response; ``selected`` is ``always`` where there is."""
+    joined = {
+        name: concatenate(folds)
+        for name, folds in parts.items()
+        if folds and not (name == SELECTED and always)
+    }
+    joined = _with_baseline(joined)
+    if always and always in joined:
+        joined[SELECTED] = joined[always]
+    return joined
 
 
 def _joined_replicate(
@@ -240,19 +286,21 @@ def _flags(
         )
         for batch in answer.predictions:
             frame = batch.queries.frame()
-            text = frame.select_dtypes("category").columns
-            frame = frame.astype(dict.fromkeys(text, str))
             parts.append(frame.assign(fold=one.fold, in_domain=batch.in_domain))
-    known = pd.concat(parts, ignore_index=True).drop_duplicates([*columns, "fold"])
+    known = join_frames(parts).drop_duplicates([*columns, "fold"])
     asked = comparison.groups[columns].assign(fold=fold)
     merged = asked.merge(known, on=[*columns, "fold"], how="left", validate="many_to_one")
-    return merged["in_domain"].to_numpy(bool)
+    return np.asarray(merged["in_domain"], bool)
 
 
 # -- scores -----------------------------------------------------------------------------------
 def _scored(task: ClaimTask, metric: Metric, view: View, weights: _Resamples) -> list[ScoredMetric]:
     found: list[ScoredMetric] = []
     for name, comparison in view.full.items():
+        same = next((one for one in found if view.full[one.model] is comparison), None)
+        if same is not None:
+            found.append(replace(same, model=name))
+            continue
         drawn = weights.of(comparison)
         value = score(metric, comparison, weights=drawn, level=LEVEL, unit=task.unit)
         anchored = None
@@ -302,5 +350,15 @@ def _rows(metric: Metric, view: View) -> list[dict[str, Any]]:
         }
         for name, comparison in view.full.items()
         if "#" not in name
-        for row in score_rows(metric, comparison)
+        for by in _strata(comparison)
+        for row in score_rows(metric, comparison, by)
     ]
+
+
+def _strata(comparison: Comparison) -> tuple[tuple[str, ...], ...]:
+    """By perturbation, by context, and by both where there are several of each but not many."""
+    single = (("perturbation",), ("context",))
+    n_pairs = len(comparison.groups[["perturbation", "context"]].drop_duplicates())
+    n_contexts = comparison.groups["context"].nunique()
+    is_more = n_contexts > 1 and n_pairs > comparison.groups["perturbation"].nunique()
+    return (*single, ("perturbation", "context")) if is_more and n_pairs <= MOST_PAIRS else single

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
 from cellula.evaluation.metrics.sums import missing, ratio
+from cellula.evaluation.question import labels_of
 
 __all__ = [
     "Pearson",
@@ -161,9 +162,8 @@ def _terms(comparison: Comparison, stratum: Stratum, *, is_ranked: bool) -> Term
     x, y = comparison.observed, comparison.predicted
     codes, names = np.zeros(len(x), np.int64), np.array(["the comparison"])
     if stratum:
-        labels = comparison.groups[stratum].astype(str).to_numpy(str)
-        names, codes = np.unique(labels, return_inverse=True)
-        names = np.char.add(f"{stratum} ", names)
+        codes, labels = labels_of(comparison.groups[stratum])
+        names = np.char.add(f"{stratum} ", np.asarray(labels, str))
     reasons = missing(observed=x, predicted=y)
     is_there = reasons == ""
     if is_ranked:

@@ -18,7 +18,7 @@ from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.evaluation.comparison import compare
-from cellula.evaluation.question import joint_codes
+from cellula.evaluation.question import joint_codes, labels_of
 
 __all__ = ["ConformalFitted", "SplitConformal", "SplitConformalOptions", "unit_quantile"]
 
@@ -137,22 +137,33 @@ class SplitConformal:
         """
         queries = _distinct(calibration.queries())
         batches = fitted.predict(queries, controls, run)
-        comparison = compare(calibration, batches, controls=None, unit=unit)
-        level, n_units = self.options.level, len(comparison.units)
+        return self.calibrate_on(
+            fitted, compare(calibration, batches, controls=None, unit=unit), unit
+        )
+
+    def calibrate_on(self, fitted: Fitted, held_out: Comparison, unit: str) -> ConformalFitted:
+        """The fitted model with intervals from residuals that are already there.
+
+        held_out: groups beside predictions of a model that had NOT seen them, their units those
+        of ``unit``: of ``fitted`` itself (the guarantee of the split), or out of the folds of
+        training for a ``fitted`` that was then fitted on all of it (cross-conformal:
+        near the level in practice, without the guarantee of a split).
+        """
+        level, n_units = self.options.level, len(held_out.units)
         needed = int(np.ceil(level / (1.0 - level) - TOLERANCE))
         if n_units < needed:
             reason = (
                 f"{n_units} calibration unit(s) of {unit}; an interval of {level:.0%} needs "
                 f"{needed}"
             )
-            return ConformalFitted(fitted, comparison.readouts, level, None, {}, n_units, reason)
-        residual = np.abs(comparison.observed - comparison.predicted)
+            return ConformalFitted(fitted, held_out.readouts, level, None, {}, n_units, reason)
+        residual = np.abs(held_out.observed - held_out.predicted)
         scales: dict[str, float] = {}
         if self.options.difficulty == "perturbation":
-            scales, of_group = _difficulty(comparison, residual)
+            scales, of_group = _difficulty(held_out, residual)
             residual = residual / of_group[:, None]
-        half_width = unit_quantile(residual, comparison.unit, level)
-        return ConformalFitted(fitted, comparison.readouts, level, half_width, scales, n_units)
+        half_width = unit_quantile(residual, held_out.unit, level)
+        return ConformalFitted(fitted, held_out.readouts, level, half_width, scales, n_units)
 
     def restore(self, state: State, model: Model) -> ConformalFitted:
         """The calibrated model whose state this is; ``model`` restores the one inside."""
@@ -204,7 +215,7 @@ def _difficulty(comparison: Comparison, residual: Floats) -> tuple[dict[str, flo
     mean_square = (residual**2).mean(axis=0)
     size = np.divide(1.0, mean_square, out=np.zeros_like(mean_square), where=mean_square > 0)
     z_square = (residual**2 * size).mean(axis=1)
-    names, codes = np.unique(comparison.groups["perturbation"].to_numpy(str), return_inverse=True)
+    codes, names = labels_of(comparison.groups["perturbation"])
     total, count = _sums(codes, z_square), _sums(codes, np.ones(len(codes)))
     pair = np.unique(codes * len(comparison.units) + comparison.unit, return_inverse=True)[1]
     own, n_own = _sums(pair, z_square)[pair], _sums(pair, np.ones(len(pair)))[pair]

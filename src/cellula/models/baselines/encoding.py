@@ -95,7 +95,7 @@ class Treatments:
             times,
         )
         place = np.minimum(np.searchsorted(code[order], asked), len(code) - 1)
-        is_seen = (code[order][place] == asked) & (asked >= 0)
+        is_seen = code[order][place] == asked
         rough = len(self) + np.where(perturbation < 0, len(self.perturbations), perturbation)
         return np.where(is_seen, order[place], rough).astype(np.int64)
 

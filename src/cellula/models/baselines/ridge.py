@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from cellula.core.claim import ClaimKind
@@ -112,15 +113,15 @@ class Ridge:
         _check_size(both, features)
         penalty = self.options.penalty
         if held is not None:
-            problem = RidgeProblem.of(features.at(seen.contexts))
+            problem, inside = RidgeProblem.of(features.at(seen.contexts)), _inside(seen, features)
             penalty = least_error(
                 CANDIDATES,
-                lambda k: _context_table(seen, features, _solve(problem, seen, k)).effects,
+                lambda k: _context_table(seen, features, _solve(problem, seen, k), inside).effects,
                 held,
             )
         problem = RidgeProblem.of(features.at(both.contexts))
         fitted = _solve(problem, both, penalty)
-        table = _context_table(both, features, fitted)
+        table = _context_table(both, features, fitted, _inside(both, features))
         rows = row_names(both.treatments, answer.readouts)
         attribution = Attribution(
             rows, features.names, fitted.coefficients.T * features.spread, METHOD
@@ -205,19 +206,26 @@ def _solve(problem: RidgeProblem, bulk: Pseudobulk, penalty: float) -> RidgeFit:
     return problem.solve(columns, penalty * max(len(problem.center), 1))
 
 
-def _context_table(bulk: Pseudobulk, features: SideFeatures, fitted: RidgeFit) -> ResponseTable:
+def _inside(bulk: Pseudobulk, features: SideFeatures) -> NDArray[np.bool_]:
+    """Which contexts lie in the domain of the training contexts, then one that is unknown."""
+    places = features.places(bulk.contexts)
+    domain = FeatureDomain.of(features.values[places[places >= 0]])
+    return np.append(domain.contains(features.values), False)
+
+
+def _context_table(
+    bulk: Pseudobulk, features: SideFeatures, fitted: RidgeFit, inside: NDArray[np.bool_]
+) -> ResponseTable:
     """Answers for every context that has features, then for one of which nothing is known."""
     treatments, readouts = len(bulk.treatments), bulk.values.shape[1]
     rows = np.concatenate([features.values, np.zeros((1, len(features.names)))])
     answers = fitted.at(rows).reshape(len(rows), treatments, readouts)
     by_treatment = bulk.treatments.with_fallbacks(np.moveaxis(answers, 1, 0))
-    places = features.places(bulk.contexts)
-    domain = FeatureDomain.of(features.values[places[places >= 0]])
     return ResponseTable(
         bulk.treatments,
         features.labels,
         np.zeros((bulk.treatments.n_rows, readouts)),
-        np.append(domain.contains(features.values), False),
+        inside,
         bulk.treatments.is_seen,
         interaction=np.ascontiguousarray(np.moveaxis(by_treatment, 0, 1)),
     )

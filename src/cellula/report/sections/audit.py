@@ -27,6 +27,8 @@ __all__ = ["attempts", "verification"]
 
 #: The chronicle shows so many lines; entries of one kind that follow one another share one.
 LINES = 40
+#: How long a date and time in ISO 8601 is, to the second.
+SECONDS = 19
 PURPOSE = {
     "study.json": "the study, canonical",
     "registration.json": "what was signed before the run",
@@ -123,7 +125,7 @@ def _line(kind: str, entries: list[LedgerEntry]) -> tuple[Cell, ...]:
     seconds = [entry.payload.get("seconds") for entry in entries]
     known = [float(value) for value in seconds if isinstance(value, int | float)]
     small = f"{duration(sum(known))} in all" if known else _note(first) if first is last else ""
-    time = first.time.replace("T", " ").removesuffix("+00:00").removesuffix("Z")
+    time = first.time.replace("T", " ")[:SECONDS]
     return (Cell(place), Cell(time), Cell(what, small), Cell(about or "the study"))
 
 
@@ -151,9 +153,10 @@ def verification(record: StudyRecord) -> Section:
         Text("Anyone can check this page without us, and without the machine it was made on:"),
         Code(
             (
-                f"cellula verify {name}.zip --key KEY.pub",
-                f"cellula verify {name}.zip --key KEY.pub --head HEAD.json",
-                f"cellula verify {name}.zip --data FOLDER",
+                f"cellula verify {name}.zip --key key.pub",
+                f"cellula verify {name}.zip --key key.pub --ledger {name}.ledger.jsonl "
+                f"--head {name}.head.json",
+                f"cellula verify {name}.zip --key key.pub --data FILE",
             )
         ),
         Text(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any, cast
-
-import pandas as pd
+from typing import Any
 
 from cellula.report.blocks import (
     Absent,
@@ -17,21 +14,19 @@ from cellula.report.blocks import (
     Heading,
     Section,
     Table,
-    Text,
 )
-from cellula.report.cards import GateScore
 from cellula.report.figures import Bar, Panel, RankPoint, bar_figure, rank_figure
 from cellula.report.numerals import count, number, percent
 from cellula.report.record import StudyRecord
-from cellula.report.words import SELECTED, metric_words, model_words, plain_words
+from cellula.report.strata import Strata
+from cellula.report.words import capital, metric_words, model_words, plain_words
 
 __all__ = ["failures", "why"]
 
 #: So many of the worst strata are named.
 WORST = 6
 #: So many perturbations are explained, by so many features each.
-EXPLAINED, FEATURES = 4, 8
-LOWER_IS_BETTER = ("rmse", "energy_distance", "wasserstein_per_gene", "interval_width")
+EXPLAINED, FEATURES = 6, 8
 
 
 def failures(record: StudyRecord) -> Section:
@@ -39,7 +34,8 @@ def failures(record: StudyRecord) -> Section:
     blocks: list[Block] = []
     for claim in record.claims:
         name = str(claim["id"])
-        found = [*_strata(record, name), *_domain(record, name)]
+        ranked = [b for strata in record.strata.get(name, ()) for b in _ranking(strata)]
+        found = [*ranked, *_domain(record, name)]
         if found:
             blocks += [Heading(name), *found]
     if not blocks:
@@ -52,108 +48,43 @@ def failures(record: StudyRecord) -> Section:
     return Section("failures", "Where it fails", "Where it fails", tuple(blocks))
 
 
-def _strata(record: StudyRecord, claim: str) -> list[Block]:
-    table = record.strata.get(claim)
-    if table is None or table.empty:
+def _ranking(strata: Strata) -> list[Block]:
+    """The distribution over all labels, then the worst by name."""
+    if not strata.rows:
         return []
-    score = record.gate_score(claim)
-    blocks: list[Block] = []
-    for column, other in (("perturbation", "context"), ("context", "perturbation")):
-        rows = table[(_text(table, column) != "") & (_text(table, other) == "")]
-        if len(rows):
-            blocks += _ranked(rows, column, score)
-    return [*blocks, *_unanswered(table)]
-
-
-def _text(table: pd.DataFrame, column: str) -> pd.Series[str]:
-    return cast("pd.Series[str]", table[column].astype("string").fillna("").astype(str))
-
-
-def _metric(rows: pd.DataFrame, model: str, score: GateScore | None) -> str:
-    """The gate's metric where strata have it, else the first one that has numbers."""
-    mine = rows[(rows["model"].astype(str) == model) & rows["value"].notna()]
-    present = list(dict.fromkeys(mine["metric"].astype(str)))
-    if score is not None and score.metric in present:
-        return score.metric
-    return present[0] if present else ""
-
-
-def _ranked(rows: pd.DataFrame, column: str, score: GateScore | None) -> list[Block]:
-    present = set(rows["model"].astype(str))
-    model = SELECTED if SELECTED in present or score is None else score.model
-    metric = _metric(rows, model, score)
-    if not metric:
-        return []
-    simple = score.anchored.baseline if score is not None else ""
-    rows = rows[rows["metric"].astype(str) == metric]
-    labels = _text(rows, column)
-    ours = rows[rows["model"].astype(str) == model].assign(label=labels)
-    base = rows[rows["model"].astype(str) == simple].assign(label=labels)
-    against = dict(zip(base["label"], base["value"].astype(float), strict=True))
-    ours = ours[ours["value"].notna()]
-    ours = ours.sort_values(["value", "label"], ascending=[_is_higher_better(metric, score), True])
-    points = [
-        RankPoint(str(label), float(value), float(against.get(label, math.nan)))
-        for label, value in zip(ours["label"], ours["value"], strict=True)
-    ]
-    if not points:
-        return []
-    groups = dict(zip(ours["label"], ours["n_groups"], strict=True))
-    return _ranking(points, groups, column, metric, simple)
-
-
-def _ranking(
-    points: list[RankPoint], groups: Mapping[str, Any], column: str, metric: str, simple: str
-) -> list[Block]:
-    words, what = metric_words(metric), f"{column}s"
-    behind = sum(p.value < p.baseline for p in points if math.isfinite(p.baseline))
-    paired = sum(math.isfinite(p.baseline) for p in points)
-    told = f" {count(behind)} of {count(paired)} lie below their baseline." if paired else ""
+    what, simple = f"{strata.label}s", model_words(strata.baseline_name)
+    told = ""
+    if strata.n_compared:
+        told = (
+            f" {count(strata.n_behind)} of {count(strata.n_compared)} do worse than their "
+            "baseline (orange squares)."
+        )
     figure = rank_figure(
-        points,
+        [RankPoint(row.name, row.value, row.baseline) for row in strata.rows],
         what=what,
-        metric=words,
+        metric=strata.measure,
         ours="selected",
-        baseline=model_words(simple),
-        caption=f"{words.capitalize()} within each of {count(len(points))} {what}.{told}"
-        + (" Orange squares: the baseline." if paired else ""),
+        baseline=simple,
+        caption=f"{capital(strata.measure)} of each {strata.label} {strata.what}.{told}",
     )
     columns = (
         Column(f"worst {what}"),
-        Column(words, is_number=True),
-        Column("baseline", is_number=True, hint=model_words(simple)),
-        Column("n", is_number=True, hint="questions"),
+        Column(strata.measure, is_number=True),
+        Column("baseline", is_number=True, hint=simple if strata.n_compared else ""),
+        Column("n", is_number=True, hint="values"),
     )
     rows = tuple(
         (
-            Cell(point.name),
-            Cell(number(point.value, 2)),
-            Cell(number(point.baseline, 2)),
-            Cell(count(int(groups[point.name]))),
+            Cell(row.name),
+            Cell(number(row.value, 2)),
+            Cell(number(row.baseline, 2)),
+            Cell(count(row.n)),
         )
-        for point in points[:WORST]
+        for row in strata.rows[:WORST]
     )
     note = "Single strata are small; they carry no interval, so read them as where to look first."
-    blocks: list[Block] = [figure] if len(points) > 1 else []
+    blocks: list[Block] = [figure] if len(strata.rows) > 1 else []
     return [*blocks, Table(columns, rows, caption=note)]
-
-
-def _is_higher_better(metric: str, score: GateScore | None) -> bool:
-    if score is not None and score.metric == metric:
-        return score.is_higher_better
-    return metric.partition("@")[0] not in LOWER_IS_BETTER
-
-
-def _unanswered(table: pd.DataFrame) -> list[Block]:
-    missing = table[table["value"].isna()]
-    if missing.empty:
-        return [Text("Every stratum has a number by every metric.", is_soft=True)]
-    counted = missing["reason"].astype(str).value_counts()
-    pairs = tuple(
-        (reason, f"{count(int(n))} rows of model, metric and stratum")
-        for reason, n in sorted(counted.items(), key=lambda item: (-int(item[1]), str(item[0])))
-    )
-    return [Text("Without a number, and why:"), Facts(pairs)]
 
 
 def _domain(record: StudyRecord, claim: str) -> list[Block]:
@@ -171,7 +102,7 @@ def _domain(record: StudyRecord, claim: str) -> list[Block]:
             Facts(
                 (
                     ("In domain", f"{share}, {count(inside)} of {count(n)} held-out questions"),
-                    (words.capitalize(), told),
+                    (capital(words), told),
                 )
             )
         )
@@ -203,7 +134,7 @@ def why(record: StudyRecord) -> Section:
 def _attribution(subject: str, payload: Mapping[str, Any]) -> list[Block]:
     panels = []
     for row in (payload.get("rows") or ())[:EXPLAINED]:
-        name = str(row.get("name") or row.get("perturbation"))
+        name = _name(row)
         top = (row.get("top") or ())[:FEATURES]
         bars = tuple(
             Bar(str(entry["feature"]), float(entry["value"]), number(entry["value"], 2))
@@ -222,4 +153,31 @@ def _attribution(subject: str, payload: Mapping[str, Any]) -> list[Block]:
         "prediction per standard deviation of the feature. Orange, to the left: it lowers it. "
         "Each panel has its own scale."
     )
-    return [bar_figure(panels, f"Strongest features. {told}.", caption)]
+    return [bar_figure(panels, f"Strongest features. {told}.", caption), *_expected(payload)]
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """A perturbation by its common name, and the label it has in the data where they differ."""
+    label, name = str(row.get("perturbation") or ""), str(row.get("name") or "")
+    return f"{name} ({label})" if name and name != label else label
+
+
+def _expected(payload: Mapping[str, Any]) -> list[Block]:
+    """Where the features that the literature names in advance came out."""
+    rows = tuple(
+        (
+            Cell(_name(row)),
+            Cell(str(entry["feature"])),
+            Cell("not a feature" if entry.get("rank") is None else str(entry["rank"])),
+            Cell(str(row.get("source") or "no source given")),
+        )
+        for row in payload.get("rows") or ()
+        for entry in row.get("expected") or ()
+    )
+    columns = (
+        Column("perturbation"),
+        Column("expected feature"),
+        Column("rank found", is_number=True),
+        Column("expected by"),
+    )
+    return [Table(columns, rows, is_stacked=True)] if rows else []

@@ -21,9 +21,9 @@ from cellula.report.blocks import (
 )
 from cellula.report.cards import DataCard, Fit, ModelCard
 from cellula.report.figures import Bar, Panel, bar_figure
-from cellula.report.numerals import bound, count, duration, number, percent, size
+from cellula.report.numerals import NO_BREAK, bound, count, duration, number, percent, size
 from cellula.report.record import StudyRecord
-from cellula.report.words import listing, plain_words, plural, value_words
+from cellula.report.words import listing, plain_words, plural, sentence, value_words
 
 __all__ = ["data", "models"]
 
@@ -123,9 +123,9 @@ def _value(found: object) -> str:
     return number(found) if isinstance(found, int | float) else str(found or "–")
 
 
-def _passed(is_ok: bool, good: str = "in order", bad: str = "not in order") -> Cell:
+def _passed(is_ok: bool) -> Cell:
     status: Status = "pass" if is_ok else "fail"
-    return Cell(good if is_ok else bad, status=status)
+    return Cell(f"in{NO_BREAK}order" if is_ok else "out of bounds", status=status)
 
 
 def _batches(record: StudyRecord) -> list[Block]:
@@ -159,39 +159,38 @@ def _yes(flag: object) -> str:
 
 
 def _leaks(record: StudyRecord) -> list[Block]:
+    """One row a check, one column a claim."""
     found = record.about("leakage")
     if not found:
         return [Absent("No leak report yet: units and profiles shared by training and held-out.")]
-    columns = (
-        Column("claim", is_name=True),
-        Column("check"),
-        Column("shared", is_number=True),
-        Column("verdict"),
-    )
-    rows = tuple(row for item in found for row in _leak_rows(item))
-    return [Table(columns, rows, is_stacked=True)]
+    checks = {item.subject: _checks(item) for item in found}
+    names = dict.fromkeys(name for one in checks.values() for name in one)
+    rows = []
+    for name in names:
+        notes = dict.fromkeys(
+            str(one[name].get("note") or "") for one in checks.values() if name in one
+        )
+        first = Cell(plain_words(name), "; ".join(filter(None, notes)))
+        rows.append((first, *(_leak(one.get(name)) for one in checks.values())))
+    columns = (Column("check"), *(Column(claim) for claim in checks))
+    return [Table(columns, tuple(rows))]
 
 
-def _leak_rows(item: Evidence) -> list[tuple[Cell, ...]]:
-    rows: list[tuple[Cell, ...]] = []
-    for check in item.payload.get("checks") or ():
-        shared, total = int(check.get("count") or 0), int(check.get("total") or 0)
-        examples = ", ".join(map(str, (check.get("examples") or ())[:3]))
-        note = str(check.get("note") or "")
-        small = " – ".join(
-            part for part in (note, f"such as {examples}" if examples else "") if part
-        )
-        is_leak = bool(check.get("is_leak"))
-        word = "none" if not shared else "allowed by this claim"
-        rows.append(
-            (
-                Cell(item.subject),
-                Cell(plain_words(str(check["name"])), small),
-                Cell(f"{count(shared)} of {count(total)}"),
-                _passed(not is_leak, word, "leak"),
-            )
-        )
-    return rows
+def _checks(item: Evidence) -> dict[str, Mapping[str, Any]]:
+    return {str(check["name"]): check for check in item.payload.get("checks") or ()}
+
+
+def _leak(check: Mapping[str, Any] | None) -> Cell:
+    if check is None:
+        return Cell("–")
+    shared, total = int(check.get("count") or 0), int(check.get("total") or 0)
+    examples = ", ".join(map(str, (check.get("examples") or ())[:3]))
+    small = f"such as {examples}" if examples else ""
+    if check.get("is_leak"):
+        return Cell(f"leak: {count(shared)} of {count(total)}", small, status="fail")
+    if shared:
+        return Cell(f"allowed: {count(shared)} of {count(total)}", small, status="pass")
+    return Cell(f"none of {count(total)}", status="pass")
 
 
 # -- models ---------------------------------------------------------------------------------------
@@ -228,14 +227,15 @@ def models(record: StudyRecord) -> Section:
 def _model_row(record: StudyRecord, card: ModelCard) -> tuple[Cell, ...]:
     fits = [fit for fit in record.fits if fit.model == card.id]
     options = listing(card.options) if card.options else "defaults"
-    told = [f"Assumes: {card.assumptions or 'not stated'}.", f"Options: {options}."]
+    told = [sentence(card.assumptions) or "Assumptions not stated.", f"Options: {options}."]
+    made = plural(len(fits), "fit") if fits else ""
     if card.is_baseline:
         told.insert(0, "Baseline.")
     return (
         Cell(plain_words(card.id), " ".join(told), is_strong=not card.is_baseline),
         _selected(record, card),
         Cell(_largest(fits, "n_parameters", lambda value: count(int(value)))),
-        Cell(_middle([fit.seconds for fit in fits], duration), f"{len(fits)} fits" if fits else ""),
+        Cell(_middle([fit.seconds for fit in fits], duration), made),
         Cell(_largest(fits, "peak_bytes", size)),
         Cell("", _coverage(record, card.id)),
     )
@@ -244,7 +244,7 @@ def _model_row(record: StudyRecord, card: ModelCard) -> tuple[Cell, ...]:
 def _selected(record: StudyRecord, card: ModelCard) -> Cell:
     parts = []
     for item in record.about("selection"):
-        folds = item.payload.get("folds") or ()
+        folds = [f for f in item.payload.get("folds") or () if card.id in (f.get("scores") or ())]
         chosen = sum(str(fold.get("selected")) == card.id for fold in folds)
         if folds:
             parts.append(f"{item.subject} {chosen} of {len(folds)} folds")

@@ -21,8 +21,9 @@ ORDER = (
 
 
 def _facts(table: Mapping[str, Any]) -> Facts:
-    """A table of the study file, one fact a key."""
-    keys = sorted(table, key=lambda key: (ORDER.index(key) if key in ORDER else len(ORDER), key))
+    """A table of the study file, one fact a key; what is empty is left out."""
+    stated = [key for key, value in table.items() if value not in (None, "", [], {})]
+    keys = sorted(stated, key=lambda key: (ORDER.index(key) if key in ORDER else len(ORDER), key))
     return Facts(tuple((plain_words(key), listing(table[key])) for key in keys))
 
 

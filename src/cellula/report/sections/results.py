@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -22,10 +23,11 @@ from cellula.report.blocks import (
 from cellula.report.cards import Anchored, GateScore, ScoreRow, ScoreTable
 from cellula.report.density import Cloud, density_figure
 from cellula.report.figures import ScoreMark, score_figure
-from cellula.report.numerals import count, estimate, number, percent, span
+from cellula.report.numerals import apart, count, estimate, number, percent, span
 from cellula.report.record import StudyRecord
 from cellula.report.words import (
     SELECTED,
+    capital,
     claim_scope,
     metric_words,
     model_words,
@@ -59,16 +61,29 @@ def agreement(record: StudyRecord) -> Section:
 
 
 def _claim(record: StudyRecord, claim: str, kind: str) -> list[Block]:
-    table, score = record.scores(claim), record.gate_score(claim)
+    table = record.scores(claim)
     if table is None:
         return []
     blocks: list[Block] = [Heading(f"{claim}: {claim_scope(kind)}")]
-    if score is not None:
-        blocks += [Facts(_gate_facts(score)), _marks(record, claim, table, score)]
+    for score in record.gate_scores(claim):
+        facts = (*_gate_facts(score), *_stability(record, claim, score))
+        blocks += [Facts(facts), _marks(record, claim, table, score)]
     pair = record.agreements.get(claim)
     if pair is not None and len(pair.observed):
         blocks.append(_cloud(record, claim, pair))
     return [*blocks, *_score_tables(record, table)]
+
+
+def _stability(record: StudyRecord, claim: str, score: GateScore) -> tuple[tuple[str, str], ...]:
+    """The spread over seeds of the models that were fitted with several."""
+    parts = [
+        f"{model_words(str(row['model']))} sd {number(row.get('sd'))} over "
+        f"{plural(len(row.get('seeds') or ()), 'seed')}"
+        for item in record.about("stability", claim)
+        if item.payload.get("metric") == score.metric
+        for row in item.payload.get("rows") or ()
+    ]
+    return (("Over seeds", "; ".join(parts)),) if parts else ()
 
 
 def _gate_facts(score: GateScore) -> tuple[tuple[str, str], ...]:
@@ -86,7 +101,7 @@ def _gate_facts(score: GateScore) -> tuple[tuple[str, str], ...]:
             + (f" – {anchored.reason}" if anchored.reason else ""),
         ),
         (
-            metric_words(score.metric).capitalize(),
+            capital(metric_words(score.metric)),
             f"model {number(score.u, 2)} · baseline {number(anchored.b, 2)} "
             f"({model_words(anchored.baseline)}) · ceiling {number(anchored.r, 2)} "
             f"({model_words(anchored.ceiling)})",
@@ -97,7 +112,7 @@ def _gate_facts(score: GateScore) -> tuple[tuple[str, str], ...]:
 
 def _marks(record: StudyRecord, claim: str, table: ScoreTable, score: GateScore) -> Figure:
     marks = []
-    for model in _ordered(record, table):
+    for model in _ordered(record, table, score.metric):
         row = table.row(model, score.metric)
         if row is None or row.anchored is None:
             continue
@@ -120,15 +135,20 @@ def _marks(record: StudyRecord, claim: str, table: ScoreTable, score: GateScore)
         f"{model_words(score.anchored.ceiling)}, {number(score.anchored.r, 2)}. "
         "● model selected in training, ■ baseline, ◆ replicate, grey: other models."
     )
-    return score_figure(marks, _threshold(record, claim), metric_words(score.metric), caption)
+    return score_figure(
+        marks, _threshold(record, claim, score.metric), metric_words(score.metric), caption
+    )
 
 
-def _threshold(record: StudyRecord, claim: str) -> float | None:
-    for entry in record.claims:
-        if entry.get("id") == claim:
-            wanted = [gate.get("at_least") for gate in entry.get("gate") or ()]
-            return wanted[0] if wanted else None
-    return None
+def _threshold(record: StudyRecord, claim: str, metric: str) -> float | None:
+    wanted = [
+        gate.get("at_least")
+        for entry in record.claims
+        if entry.get("id") == claim
+        for gate in entry.get("gate") or ()
+        if gate.get("metric") == metric
+    ]
+    return wanted[0] if wanted else None
 
 
 def _role(record: StudyRecord, model: str) -> str:
@@ -136,14 +156,23 @@ def _role(record: StudyRecord, model: str) -> str:
         return "ours"
     if model == REPLICATE:
         return "ceiling"
-    card = record.model(model)
+    card = record.model(model.partition("#")[0])
     return "baseline" if card is not None and card.is_baseline else "other"
 
 
-def _ordered(record: StudyRecord, table: ScoreTable) -> list[str]:
-    """Selected first, then other models, baselines, and the replicate last."""
+def _ordered(record: StudyRecord, table: ScoreTable, metric: str = "") -> list[str]:
+    """Selected first, then other models, baselines, and the replicate last.
+
+    Within a role in the order of the evidence, or the best first by a metric's anchored score.
+    """
     order = {"ours": 0, "other": 1, "baseline": 2, "ceiling": 3}
-    return sorted(table.models, key=lambda model: order[_role(record, model)])
+
+    def rank(model: str) -> tuple[int, float]:
+        row = table.row(model, metric)
+        value = row.anchored.value if row is not None and row.anchored is not None else math.nan
+        return order[_role(record, model)], -value if math.isfinite(value) else math.inf
+
+    return sorted(table.models, key=rank)
 
 
 def _cloud(record: StudyRecord, claim: str, pair: Agreement) -> Figure:
@@ -175,7 +204,7 @@ def _covered(pair: Agreement) -> str:
 # -- the table ------------------------------------------------------------------------------------
 def _score_tables(record: StudyRecord, table: ScoreTable) -> list[Block]:
     """All metrics, in as few tables as fit the page."""
-    metrics = table.metrics
+    metrics = [name for name in table.metrics if _is_computed(table, name)]
     n_tables = -(-len(metrics) // MOST_METRICS)
     each = -(-len(metrics) // max(n_tables, 1))
     parts = [metrics[start : start + each] for start in range(0, len(metrics), each or 1)]
@@ -185,15 +214,33 @@ def _score_tables(record: StudyRecord, table: ScoreTable) -> list[Block]:
         "anchored on."
     )
     captions = [""] * (len(parts) - 1) + [told]
-    return [
-        _score_table(record, table, part, caption)
-        for part, caption in zip(parts, captions, strict=True)
+    made: list[Block] = [
+        _score_table(record, table, tuple(part), caption)
+        for part, caption in zip(parts, captions, strict=False)
     ]
+    return [*made, *_not_computed(table)]
+
+
+def _is_computed(table: ScoreTable, metric: str) -> bool:
+    return any(math.isfinite(row.value) for row in table.rows if row.metric == metric)
+
+
+def _not_computed(table: ScoreTable) -> list[Block]:
+    """Metrics that no model has a value of, each with its reason."""
+    missing = [name for name in table.metrics if not _is_computed(table, name)]
+    if not missing:
+        return []
+    pairs = []
+    for name in missing:
+        reasons = dict.fromkeys(row.reason for row in table.rows if row.metric == name)
+        pairs.append((metric_words(name), "; ".join(reasons)))
+    return [Text("Registered metrics that these data cannot answer, and why:"), Facts(tuple(pairs))]
 
 
 def _score_table(
     record: StudyRecord, table: ScoreTable, metrics: tuple[str, ...], caption: str
 ) -> Table:
+    places = {metric: _places(table, metric) for metric in metrics}
     columns = (
         Column("model", is_name=True),
         *(Column(metric_words(m), is_number=True, hint=_version(m)) for m in metrics),
@@ -201,12 +248,19 @@ def _score_table(
     rows = [
         (
             Cell(model_words(model), _kind(record, model), is_strong=model == SELECTED),
-            *(_score_cell(table.row(model, metric)) for metric in metrics),
+            *(_score_cell(table.row(model, metric), places[metric]) for metric in metrics),
         )
         for model in _ordered(record, table)
     ]
-    rows += [_anchor_row(table, metrics, which) for which in ("baseline", "ceiling")]
+    rows += [_anchor_row(table, places, which) for which in ("baseline", "ceiling")]
     return Table(columns, tuple(rows), caption)
+
+
+def _places(table: ScoreTable, metric: str) -> int:
+    """Decimals for a whole column: as many as its narrowest interval needs, at least two."""
+    rows = [row for row in table.rows if row.metric == metric]
+    needed = [apart(row.lower, row.upper) for row in rows if math.isfinite(row.lower + row.upper)]
+    return max([2, *needed])
 
 
 def _version(metric: str) -> str:
@@ -218,29 +272,29 @@ def _kind(record: StudyRecord, model: str) -> str:
     return words[_role(record, model)]
 
 
-def _score_cell(row: ScoreRow | None) -> Cell:
+def _score_cell(row: ScoreRow | None, places: int) -> Cell:
     if row is None:
         return Cell("–", "not scored")
     if not math.isfinite(row.value):
         return Cell("–", row.reason, is_prose=True)
-    return Cell(number(row.value, 2), span(row.lower, row.upper))
+    return Cell(number(row.value, places), span(row.lower, row.upper, places))
 
 
-def _anchor_row(table: ScoreTable, metrics: tuple[str, ...], which: str) -> tuple[Cell, ...]:
+def _anchor_row(table: ScoreTable, places: Mapping[str, int], which: str) -> tuple[Cell, ...]:
     """What is 0 (``baseline``) or 1 (``ceiling``) on the anchored scale of every metric."""
-    anchors = [_anchor(table, metric) for metric in metrics]
+    anchors = [_anchor(table, metric) for metric in places]
     names = [getattr(anchor, which) if anchor else "" for anchor in anchors]
     shared = set(filter(None, names))
     is_shared = len(shared) == 1
     place = "0" if which == "baseline" else "1"
     cells = [Cell(f"{which} ({place})", model_words(shared.pop()) if is_shared else "")]
-    for anchor, name in zip(anchors, names, strict=True):
+    for anchor, name, n in zip(anchors, names, places.values(), strict=True):
         if anchor is None:
             cells.append(Cell("–"))
             continue
         value = anchor.b if which == "baseline" else anchor.r
         small = "" if is_shared else model_words(name)
-        cells.append(Cell(number(value, 2), small, is_prose=True))
+        cells.append(Cell(number(value, n), small, is_prose=True))
     return tuple(cells)
 
 

@@ -32,8 +32,10 @@ from cellula.report.words import (
     LOOPS,
     OUTCOME_STATUS,
     SLOTS,
+    capital,
     claim_scope,
     metric_words,
+    model_words,
     plain_words,
 )
 
@@ -107,12 +109,15 @@ def _joined(parts: list[str]) -> str:
 
 
 def _standing(record: StudyRecord, one: ClaimStanding) -> Standing:
-    score = record.gate_score(one.claim)
+    scores = record.gate_scores(one.claim)
     decisions = [v for v in one.verdicts if v.slot is Slot.DECISION and v.subject == one.claim]
-    if score is None or not decisions:
-        text = decisions[0].reason if decisions else "not decided yet: the study has not run"
+    if not decisions:
+        text = "Not decided yet: no held-out label has been opened for it."
+    elif len(scores) != len(decisions):
+        text = " ".join(verdict.reason for verdict in decisions)
     else:
-        text = f"{_score_sentence(score)} {_requirement(decisions[0])}"
+        told = zip(scores, decisions, strict=True)
+        text = " ".join(f"{_score_sentence(s)} {_requirement(v)}" for s, v in told)
     blocked = [v for v in one.verdicts if not v.has_passed and v.slot is Slot.ENTRY]
     if blocked:
         text += f" Entry gate {plain_words(blocked[0].gate)}: {blocked[0].reason}"
@@ -123,8 +128,8 @@ def _score_sentence(score: GateScore) -> str:
     anchored = score.anchored
     told = estimate(anchored.value, anchored.lower, anchored.upper)
     return (
-        f"{metric_words(score.metric).capitalize()}, anchored: {told}. Baseline (0): "
-        f"{plain_words(anchored.baseline)}; ceiling (1): {plain_words(anchored.ceiling)}."
+        f"{capital(metric_words(score.metric))}, anchored: {told}. Baseline (0): "
+        f"{model_words(anchored.baseline)}; ceiling (1): {model_words(anchored.ceiling)}."
     )
 
 
