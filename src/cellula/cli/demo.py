@@ -22,7 +22,7 @@ def demo(
     cache: Annotated[
         Path | None, typer.Option("--cache", help="Where fetched data are kept.")
     ] = None,
-    threads: Annotated[int, typer.Option("--threads", min=1)] = 1,
+    threads: Annotated[int, typer.Option("--threads", min=1)] = 2,
 ) -> None:
     """Predict drug response for unseen pairs and unseen tissues, and prove what came of it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -112,6 +112,8 @@ def anchored_score(
         mask = mask & has_value(part)
 
     def side(name: str, part: Terms) -> _Side:
+        if part is terms and name != "model":
+            return replace(u, name=name)
         ones = np.ones((1, weights.shape[1]))
         value = resampled(metric, part, predicted.unit, mask, ones)[0]
         values = resampled(metric, part, predicted.unit, mask, weights)

@@ -13,12 +13,14 @@ import psutil
 from cellula.core.canonical import hash_json
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Outcome, Verdict
-from cellula.core.run import Progress, RunContext, run_context
+from cellula.core.run import Progress, RunContext, each, run_context
 from cellula.data.harmonise.batch_calibration import batch_report
 from cellula.data.leakage import leak_report
 from cellula.data.quality import quality_report
+from cellula.data.splits import Fold
 from cellula.evidence.bundle import write_bundle
 from cellula.evidence.seal import open_sealed
+from cellula.kernels.blas_threads import one_blas_thread
 from cellula.validation.answers import Answer, ClaimTask, FoldAnswers, answer_fold
 from cellula.validation.bundling import bundle_files
 from cellula.validation.deciding import decide_entry, decide_study, exit_code
@@ -81,9 +83,11 @@ def run_study(
     evidence = list(entry_evidence(prepared))
     scored: dict[str, ClaimScores] = {}
     if all(verdict.has_passed for verdict in decide_entry(evidence)):
-        for task in prepared.tasks:
-            found, scored[task.claim.id] = _claim(task, prepared, registration, workspace, run)
-            evidence += found
+        # One BLAS thread around all: threads of ours then never change the order of a sum.
+        with one_blas_thread():
+            for task in prepared.tasks:
+                found, scored[task.claim.id] = _claim(task, prepared, registration, workspace, run)
+                evidence += found
     else:
         progress.say("an entry gate failed: nothing is fitted, no label is opened")
     verdicts = decide_study(study, evidence)
@@ -103,10 +107,11 @@ def _claim(
     study = prepared.study
     steps = [fold.name for fold in task.folds]
     run.progress.say(f"{task.claim.id}: {len(steps)} fold(s), {len(task.models)} models")
-    folds: list[FoldAnswers] = []
-    for fold in run.progress.track(task.folds, task.claim.id):
-        note = _note(workspace, study.hash, task.claim.id, fold.name)
-        folds.append(answer_fold(task, fold, run, note))
+
+    def answers(fold: Fold) -> FoldAnswers:
+        return answer_fold(task, fold, run, _note(workspace, study.hash, task.claim.id, fold.name))
+
+    folds = list(each(answers, task.folds, run, task.claim.id))
     labels = open_sealed(
         registration.sealed[task.claim.id],
         subject=task.claim.id,

@@ -15,7 +15,7 @@ from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
 from cellula.core.metric import Metric, MetricDefinition, Score, Terms
 from cellula.core.prediction import Prediction
-from cellula.core.run import RunContext
+from cellula.core.run import RunContext, each
 from cellula.evaluation.anchored import AnchoredScore, anchored_score
 from cellula.evaluation.bootstrap import unit_weights
 from cellula.evaluation.comparison import as_predictions, compare, concatenate
@@ -131,13 +131,16 @@ def score_claim(
     view = views[READOUTS]
     weights = _Resamples(run.child(task.claim.id, "bootstrap"))
     space_of = {rule.metric: rule.space for rule in task.claim.gate}
-    table: list[ScoredMetric] = []
-    rows: list[dict[str, Any]] = []
-    for name in registry.names("metric"):
+    for chosen in views.values():
+        for comparison in (*chosen.full.values(), *chosen.halved.values()):
+            weights.of(comparison)
+
+    def by_metric(name: str) -> tuple[list[ScoredMetric], list[dict[str, Any]]]:
         metric = cast("Metric", _Remembered(registry.load("metric", name)()))
         chosen = views[space_of.get(metric.definition.id, READOUTS)]
-        table += _scored(task, metric, chosen, weights)
-        rows += _rows(metric, chosen)
+        return _scored(task, metric, chosen, weights), _rows(metric, chosen)
+
+    scored = list(each(by_metric, registry.names("metric"), run))
     fold = _folds_of_groups(task, observed, folds)
     return ClaimScores(
         view=view,
@@ -147,12 +150,12 @@ def score_claim(
             for model in view.full
             if model != REPLICATE
         },
-        table=tuple(table),
+        table=tuple(one for table, _ in scored for one in table),
         gates=tuple(
             _anchored(task, load_metric(rule.metric), views[rule.space], SELECTED, weights, rule.ci)
             for rule in task.claim.gate
         ),
-        rows=pd.DataFrame(rows),
+        rows=pd.DataFrame([row for _, rows in scored for row in rows]),
     )
 
 
