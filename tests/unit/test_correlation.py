@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from cellula.core.comparison import Comparison
+from cellula.evaluation.folds import concatenate
 from cellula.evaluation.metrics.correlation import (
     Pearson,
     PearsonWithinContext,
@@ -90,3 +91,29 @@ def test_a_missing_group_does_not_move_the_ranks_of_others() -> None:
     ]
     assert found.value == pytest.approx(np.mean(expected), abs=1e-12)
     assert found.n_groups == len(spoiled) - 1
+
+
+def test_the_training_mean_of_each_fold_does_not_anticorrelate() -> None:
+    """Leave-out means are low where the held-out values are high; that is no prediction."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(5, 40))
+    parts = []
+    for fold, own in enumerate(values):
+        others = np.delete(values, fold, axis=0).mean()
+        groups = pd.DataFrame({"perturbation": "drug", "context": [f"c{i}" for i in range(40)]})
+        parts.append(
+            Comparison(
+                groups=groups,
+                unit=np.arange(40),
+                units=tuple(f"f{fold}u{i}" for i in range(40)),
+                readouts=("y",),
+                observed=own[:, None],
+                predicted=np.full((40, 1), others),
+            )
+        )
+    joined = concatenate(parts)
+    assert joined.fold is not None
+    pooled = score(Pearson(), joined).value
+    assert pooled < -0.05
+    for metric in (PearsonWithinPerturbation(), SpearmanWithinPerturbation()):
+        assert score(metric, joined).value == 0.0

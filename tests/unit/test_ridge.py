@@ -95,7 +95,7 @@ def test_binary_features_share_a_scale_and_others_have_their_own() -> None:
     span = np.ptp(found.values, axis=0)
     assert span[0] == pytest.approx(span[1])
     assert found.values[:, 2].std() == pytest.approx(1.0)
-    assert found.spread[3] == 0
+    assert found.contrast[3] == 0
     assert not found.values[:, 3].any()
     np.testing.assert_array_equal(found.at(["zzz"]), np.zeros((1, 4)))
 

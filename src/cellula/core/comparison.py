@@ -25,7 +25,9 @@ class Comparison:
     time_s, individual; unit: (groups,) codes into ``units``; observed, predicted, lower,
     upper, reference, baseline: (groups, readouts). ``reference`` is the mean of the REAL
     controls of the group's context (the same on both sides of every delta); ``baseline`` is
-    the prediction of the named baseline. Absent parts are None.
+    the prediction of the named baseline. fold: (groups,) codes of the training folds whose fits
+    answered, or None for one fold: differences between fits are no differences between groups,
+    so a correlation never mixes folds within a stratum. Absent parts are None.
     observed_cells, predicted_cells: cells whose group is the row of the group.
     """
 
@@ -40,6 +42,7 @@ class Comparison:
     reference: NDArray[np.float64] | None = None
     baseline: NDArray[np.float64] | None = None
     baseline_name: str = ""
+    fold: NDArray[np.int64] | None = None
     observed_cells: Population | None = None
     predicted_cells: Population | None = None
 
@@ -75,4 +78,5 @@ class Comparison:
             reference=part(self.reference),
             baseline=part(self.baseline),
             baseline_name=self.baseline_name,
+            fold=None if self.fold is None else self.fold[rows],
         )

@@ -52,9 +52,21 @@ def concatenate(parts: Sequence[Comparison]) -> Comparison:
         reference=_stack(parts, "reference"),
         baseline=_stack(parts, "baseline"),
         baseline_name=head.baseline_name,
+        fold=_folds(parts),
         observed_cells=_cells(parts, "observed_cells"),
         predicted_cells=_cells(parts, "predicted_cells"),
     )
+
+
+def _folds(parts: Sequence[Comparison]) -> NDArray[np.int64]:
+    """Every part is a fold; parts that are joined already keep theirs apart."""
+    codes: list[NDArray[np.int64]] = []
+    start = 0
+    for part in parts:
+        own = np.zeros(len(part.groups), np.int64) if part.fold is None else part.fold
+        codes.append(own + start)
+        start += int(own.max(initial=0)) + 1
+    return np.concatenate(codes)
 
 
 def _stack(parts: Sequence[Comparison], name: str) -> NDArray[np.float64] | None:

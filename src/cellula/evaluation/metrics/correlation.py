@@ -3,7 +3,8 @@
 The correlation is taken over groups, readout by readout, and averaged over the readouts whose
 observed values vary. Ranks are taken once, within stratum and readout, ties averaged. A readout
 that the prediction leaves constant correlates 0: a model cannot drop a stratum by refusing to
-differ within it.
+differ within it. Folds are never mixed within a stratum: the mean of the training part is low
+where the held-out part is high, and would correlate negatively though it tells nothing.
 """
 
 from __future__ import annotations
@@ -38,8 +39,12 @@ Stratum = Literal["", "perturbation", "context"]
 
 
 def _definition(name: str, stratum: Stratum, *, is_ranked: bool) -> MetricDefinition:
-    place = f"the {stratum}" if stratum else "all groups"
-    pooled = f"equal-weight mean over {stratum}s with a value" if stratum else "pooled over groups"
+    place = f"the {stratum}, fold by fold" if stratum else "all groups"
+    pooled = (
+        f"equal-weight mean over {stratum}s and folds with a value"
+        if stratum
+        else "pooled over groups"
+    )
     return MetricDefinition(
         name=name,
         version=1,
@@ -164,6 +169,10 @@ def _terms(comparison: Comparison, stratum: Stratum, *, is_ranked: bool) -> Term
     if stratum:
         codes, labels = labels_of(comparison.groups[stratum])
         names = np.char.add(f"{stratum} ", np.asarray(labels, str))
+        if comparison.fold is not None:
+            joint = codes * (int(comparison.fold.max(initial=0)) + 1) + comparison.fold
+            _, first, joint = np.unique(joint, return_index=True, return_inverse=True)
+            names, codes = names[codes[first]], joint.astype(np.int64)
     reasons = missing(observed=x, predicted=y)
     is_there = reasons == ""
     if is_ranked:

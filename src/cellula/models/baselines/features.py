@@ -20,8 +20,9 @@ class SideFeatures:
     """Features of contexts or perturbations.
 
     labels: items; names: features; values: (items, features), centred and scaled over the
-    fitted items; spread: (features,) their standard deviation there. A feature that does not
-    vary among the fitted items is 0 everywhere. Features of values 0 and 1 share one unit and
+    fitted items; contrast: (features,) the step of a feature that its effect is told for, in
+    scaled units: from absent to present where its values are 0 and 1, else one standard
+    deviation. A feature that does not vary among the fitted items is 0 everywhere. Features of values 0 and 1 share one unit and
     so are scaled alike, by the root mean square of their standard deviations: a rare mutation
     is not blown up. Every other feature is scaled by its own.
     """
@@ -29,7 +30,7 @@ class SideFeatures:
     labels: tuple[str, ...]
     names: tuple[str, ...]
     values: NDArray[np.float64]
-    spread: NDArray[np.float64]
+    contrast: NDArray[np.float64]
 
     @classmethod
     def of(cls, table: pd.DataFrame | None, fitted: Sequence[str]) -> SideFeatures:
@@ -50,7 +51,8 @@ class SideFeatures:
         if is_binary.any():
             unit[is_binary] = np.sqrt(np.mean(spread[is_binary] ** 2))
         scaled = np.where(does_vary, (raw - basis.mean(axis=0)) / unit, 0.0)
-        return cls(labels, names, scaled, np.where(does_vary, spread / unit, 0.0))
+        step = np.where(is_binary, 1.0, np.where(does_vary, spread, 0.0))
+        return cls(labels, names, scaled, step / unit)
 
     def at(self, labels: Sequence[str]) -> NDArray[np.float64]:
         """The features of items: (items, features); 0, the average, where they have none."""
@@ -66,7 +68,7 @@ class SideFeatures:
     def state(self) -> State:
         """Arrays and labels from which :meth:`restore` makes this again."""
         return State(
-            {"feature_values": self.values, "feature_spread": self.spread},
+            {"feature_values": self.values, "feature_contrast": self.contrast},
             {"feature_labels": list(self.labels), "feature_names": list(self.names)},
         )
 
@@ -77,5 +79,5 @@ class SideFeatures:
             tuple(meta["feature_labels"]),
             tuple(meta["feature_names"]),
             arrays["feature_values"],
-            arrays["feature_spread"],
+            arrays["feature_contrast"],
         )

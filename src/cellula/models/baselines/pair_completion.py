@@ -143,7 +143,7 @@ def _completed(
         standard.center,
         np.concatenate([mean, unseen, average]) * standard.scale,
         np.concatenate([spread, alone]) * standard.scale,
-        (fitted.coefficients * standard.scale).T * features.spread,
+        (fitted.coefficients * standard.scale).T * features.contrast,
     )
 
 

@@ -32,7 +32,7 @@ __all__ = ["FittedPerturbationRidge", "Ridge", "RidgeOptions"]
 
 #: Penalties tried on validation data, a feature: alpha is this times the number of features.
 CANDIDATES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-METHOD = "ridge coefficient x standard deviation of the feature"
+METHOD = "ridge coefficient, from absent to present or for one standard deviation"
 #: The largest table of answers kept: contexts x treatments x readouts.
 MAX_ENTRIES = 100_000_000
 
@@ -124,7 +124,7 @@ class Ridge:
         table = _context_table(both, features, fitted, _inside(both, features))
         rows = row_names(both.treatments, answer.readouts)
         attribution = Attribution(
-            rows, features.names, fitted.coefficients.T * features.spread, METHOD
+            rows, features.names, fitted.coefficients.T * features.contrast, METHOD
         )
         return ExplainedTable(FittedTable(table, answer), attribution)
 
@@ -174,7 +174,7 @@ class FittedPerturbationRidge:
 
     def attribute(self) -> Attribution:
         """See :meth:`cellula.core.model.Explaining.attribute`: rows are readouts."""
-        values = self.fitted.coefficients.T * self.features.spread
+        values = self.fitted.coefficients.T * self.features.contrast
         return Attribution(self.answer.readouts, self.features.names, values, METHOD)
 
     def state(self) -> State:
