@@ -63,7 +63,8 @@ class Attribution:
     """How much each feature moved a prediction.
 
     features: names; values: (readouts or perturbations, features), in units of the prediction,
-    for a feature that turns from absent to present, or rises by one standard deviation; rows: the name of every row of ``values``.
+    for a feature that turns from absent to present, or rises by one standard deviation;
+    rows: the name of every row of ``values``.
     """
 
     rows: tuple[str, ...]

@@ -22,9 +22,10 @@ class SideFeatures:
     labels: items; names: features; values: (items, features), centred and scaled over the
     fitted items; contrast: (features,) the step of a feature that its effect is told for, in
     scaled units: from absent to present where its values are 0 and 1, else one standard
-    deviation. A feature that does not vary among the fitted items is 0 everywhere. Features of values 0 and 1 share one unit and
-    so are scaled alike, by the root mean square of their standard deviations: a rare mutation
-    is not blown up. Every other feature is scaled by its own.
+    deviation. A feature that does not vary among the fitted items is 0 everywhere. Features of
+    values 0 and 1 share one unit and so are scaled alike, by the root mean square of their
+    standard deviations: a rare mutation is not blown up. Every other feature is scaled by its
+    own.
     """
 
     labels: tuple[str, ...]

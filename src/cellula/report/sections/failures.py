@@ -150,7 +150,8 @@ def _attribution(subject: str, payload: Mapping[str, Any]) -> list[Block]:
     caption = (
         f"{subject}: strongest features of {model_words(str(payload.get('model') or ''))}, "
         f"by {plain_words(str(payload.get('method') or 'attribution'))}; change of the "
-        "prediction when the feature turns from absent to present, or rises by one standard deviation. Orange, to the left: it lowers it. "
+        "prediction when the feature turns from absent to present, or rises by one standard "
+        "deviation. Orange, to the left: it lowers it. "
         "Each panel has its own scale."
     )
     return [bar_figure(panels, f"Strongest features. {told}.", caption), *_expected(payload)]
