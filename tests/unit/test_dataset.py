@@ -155,3 +155,12 @@ def test_an_empty_matrix_is_refused() -> None:
 def test_a_wrong_feature_table_is_refused(table: pd.DataFrame, said: str) -> None:
     with pytest.raises(DataError, match=said):
         Dataset(ic50_table().data, ValueType.LN_IC50, context_features=table)
+
+
+def test_a_part_is_not_checked_again() -> None:
+    """Cells without a count look like integers; they were checked with all the others."""
+    values = np.array([[0.0, 0.0], [0.0, 0.0], [0.5, 1.5]])
+    data = Dataset(AnnData(values), ValueType.LOG1P)
+    assert data.take(np.array([0, 1])).n_profiles == 2
+    with pytest.raises(DataError, match="log1p"):
+        Dataset(AnnData(values[:2]), ValueType.LOG1P)

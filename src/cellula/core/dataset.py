@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -168,11 +168,27 @@ class Dataset:
     # -- parts of it --------------------------------------------------------------------------
     def take(self, rows: NDArray[Any]) -> Dataset:
         """Some profiles, by boolean mask or positions, with the same features."""
-        part = _copied(self.data[np.asarray(rows)])
-        for name in part.obs.columns:
-            if isinstance(part.obs[name].dtype, pd.CategoricalDtype):
-                part.obs[name] = part.obs[name].cat.remove_unused_categories()
-        return replace(self, data=part)
+        positions = np.asarray(rows)
+        if isinstance(self.data, AnnData):
+            return self.unchecked(_profiles(self.data, positions))
+        from mudata import set_options
+
+        with set_options(pull_on_update=False):
+            part = self.data[positions].copy()
+        part.obs = _labels_that_occur(part.obs)
+        return self.unchecked(part)
+
+    def unchecked(self, data: AnnData | MuData) -> Dataset:
+        """The same dataset with other data known to be right: a part, or its own values again.
+
+        Nothing is checked a second time; a part may look like another value type (a few cells
+        without a count look like integers).
+        """
+        part = object.__new__(Dataset)
+        for field_ in fields(Dataset):
+            object.__setattr__(part, field_.name, getattr(self, field_.name))
+        object.__setattr__(part, "data", data)
+        return part
 
     @property
     def controls(self) -> Dataset | None:
@@ -231,14 +247,33 @@ class Dataset:
         return hash_json(parts)
 
 
-def _copied(view: Any) -> Any:
-    """A copy of a view; several modalities keep the obs that the view has."""
-    if isinstance(view, AnnData):
-        return view.copy()
-    from mudata import set_options
+def _profiles(data: AnnData, rows: NDArray[Any]) -> AnnData:
+    """Some profiles of one modality, copied; safe while other threads do the same."""
+    return AnnData(
+        data.X[rows],
+        obs=_labels_that_occur(data.obs.iloc[rows] if rows.dtype != bool else data.obs[rows]),
+        var=data.var.copy(),
+        uns=dict(data.uns),
+        obsm={name: _rows_of(data.obsm[name], rows) for name in data.obsm},
+        varm={name: data.varm[name] for name in data.varm},
+        layers={name: data.layers[name][rows] for name in data.layers},
+    )
 
-    with set_options(pull_on_update=False):
-        return view.copy()
+
+def _rows_of(array: Any, rows: NDArray[Any]) -> Any:
+    if isinstance(array, pd.DataFrame):
+        return array[rows] if rows.dtype == bool else array.iloc[rows]
+    return array[rows]
+
+
+def _labels_that_occur(obs: pd.DataFrame) -> pd.DataFrame:
+    """A copy whose categoricals have no category that no row has."""
+    kept = {
+        name: obs[name].cat.remove_unused_categories()
+        for name in obs.columns
+        if isinstance(obs[name].dtype, pd.CategoricalDtype)
+    }
+    return obs.assign(**{str(name): column for name, column in kept.items()})
 
 
 def _hash_matrix(matrix: Any) -> list[object]:

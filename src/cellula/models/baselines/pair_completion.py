@@ -90,10 +90,7 @@ class PairCompletion:
         contexts = (*both.contexts, *(c for c in features.labels if c not in measured))
         parts = []
         with one_blas_thread():
-            for readout in range(both.values.shape[1]):
-                run.progress.say(
-                    f"pair_completion: readout {readout + 1} of {both.values.shape[1]}"
-                )
+            for readout in run.progress.track(range(both.values.shape[1]), self.name):
                 prior, penalty, start = self.options.prior, self.options.penalty, None
                 if held is not None:
                     prior, penalty, start = _tuned(seen, held, readout, features, (prior, penalty))
