@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 if TYPE_CHECKING:
@@ -33,25 +34,63 @@ def print_json(value: object) -> None:
 
 @final
 class TerminalProgress:
-    """Progress on standard error: a bar on a terminal, a line a step elsewhere."""
+    """Progress on standard error: bars on a terminal, a line a step elsewhere.
+
+    Tracks may be nested and may run on several threads: all bars stand in one display.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._display: Any = None
+        self._open = 0
 
     def say(self, message: str) -> None:
         """Tell one line."""
+        with self._lock:
+            if self._display is not None:
+                self._display.console.print(message, markup=False, highlight=False)
+                return
         sys.stderr.write(f"{message}\n")
         sys.stderr.flush()
 
     def track(self, items: Sequence[Item], label: str) -> Iterator[Item]:
-        """Yield the items, telling how many are done."""
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import track
+        """Yield the items, telling how many are done; a single item is not worth a line."""
+        if len(items) < 2:
+            yield from items
+        elif sys.stderr.isatty():
+            yield from self._bar(items, label)
+        else:
+            for number, item in enumerate(items, 1):
+                self.say(f"  {label} {number}/{len(items)}")
+                yield item
 
-            console = Console(stderr=True)
-            yield from track(items, description=label, console=console, transient=True)
-            return
-        for number, item in enumerate(items, 1):
-            self.say(f"  {label} {number}/{len(items)}")
-            yield item
+    def _bar(self, items: Sequence[Item], label: str) -> Iterator[Item]:
+        with self._lock:
+            if self._display is None:
+                self._display = _display()
+                self._display.start()
+            self._open += 1
+            task = self._display.add_task(label, total=len(items))
+        try:
+            for item in items:
+                yield item
+                self._display.advance(task)
+        finally:
+            with self._lock:
+                self._display.remove_task(task)
+                self._open -= 1
+                if self._open == 0:
+                    self._display.stop()
+                    self._display = None
+
+
+def _display() -> Any:
+    """An empty set of bars on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:

@@ -1,0 +1,37 @@
+"""Progress: bars that nest and share a display, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import io
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from cellula.cli.terminal import TerminalProgress
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_pipe_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = TerminalProgress()
+    assert list(progress.track(["a", "b"], "fold")) == ["a", "b"]
+    assert list(progress.track(["a"], "single")) == ["a"]
+    assert capsys.readouterr().err == "  fold 1/2\n  fold 2/2\n"
+
+
+def test_bars_nest_and_share_one_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Screen())
+    progress = TerminalProgress()
+
+    def inner(number: int) -> int:
+        return sum(progress.track(range(number), f"inner {number}"))
+
+    with ThreadPoolExecutor(2) as pool:
+        outer = [pool.submit(inner, item).result() for item in progress.track([2, 3], "outer")]
+        progress.say("done")
+    assert outer == [1, 3]
+    assert progress._display is None
