@@ -32,6 +32,7 @@ def demo(
     from cellula.data.catalogue import source as catalogue
     from cellula.evidence.verify import verify_bundle
     from cellula.io.atomic import write_atomically
+    from cellula.kernels.memory import peak_bytes
     from cellula.validation.preparation import prepare
     from cellula.validation.registration import register
     from cellula.validation.workspace import open_workspace
@@ -53,6 +54,7 @@ def demo(
     print_verdicts(result.verdicts)
     say(f"verified {'intact' if found.is_intact else 'TAMPERED'}: {result.bundle}")
     say(f"dossier  {page}")
-    say(f"study    {study}  ({time.perf_counter() - began:.0f} s)")
+    say(f"study    {study}")
+    say(f"took     {time.perf_counter() - began:.0f} s, {peak_bytes() / 1e9:.1f} GB at most")
     if not found.is_intact:
         raise typer.Exit(3)

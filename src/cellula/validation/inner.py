@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import psutil
-
 from cellula.core.canonical import hash_json
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Outcome, Verdict
@@ -21,6 +19,7 @@ from cellula.data.splits import Fold
 from cellula.evidence.bundle import write_bundle
 from cellula.evidence.seal import open_sealed
 from cellula.kernels.blas_threads import one_blas_thread
+from cellula.kernels.memory import peak_bytes
 from cellula.validation.answers import Answer, ClaimTask, FoldAnswers, answer_fold
 from cellula.validation.bundling import bundle_files
 from cellula.validation.deciding import decide_entry, decide_study, exit_code
@@ -150,7 +149,7 @@ def _note(workspace: Workspace, study_hash: str, claim: str, fold: str) -> Calla
                 "fold": fold,
                 "seconds": round(answer.seconds, 3),
                 "n_parameters": answer.n_parameters,
-                "peak_bytes": psutil.Process().memory_info().rss,
+                "peak_bytes": peak_bytes(),
             },
         )
 
