@@ -13,34 +13,19 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from cellula.core.canonical import hash_array, hash_frame, hash_json
+from cellula.core.door import check_features, check_names, check_roles, check_values
 from cellula.core.errors import DataError
 from cellula.core.query import QueryTable
+from cellula.core.roles import NUMERIC_ROLES, ROLES
 from cellula.core.value_type import ValueType
 
 if TYPE_CHECKING:
     from mudata import MuData
 
-__all__ = ["ROLES", "Dataset", "Matrix", "Provenance"]
+__all__ = ["Dataset", "Matrix", "Provenance"]
 
 #: A matrix of profiles x readouts: a dense array or a CSR matrix.
 Matrix: TypeAlias = Any
-
-#: Role -> what it is. A role is the obs column of the same name.
-ROLES: Mapping[str, str] = {
-    "perturbation": "label of the perturbation, '+' joining the components of a combination",
-    "is_control": "True where the profile is a control",
-    "context": "cell type, cell line or tissue state",
-    "donor": "individual a sample comes from: a unit of replication",
-    "replicate": "replicate experiment: a unit of replication",
-    "batch": "plate, lane or run that may shift all its profiles",
-    "dose_molar": "dose in mol/l",
-    "time_s": "time since the perturbation, in seconds",
-    "individual": "the individual followed over time",
-    "perturbation_kind": "one of the perturbation kinds",
-}
-NUMERIC_ROLES = ("dose_molar", "time_s")
-#: The largest share of treated profiles whose mean the value-type check reads.
-SAMPLE_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +66,12 @@ class Dataset:
     provenance: Provenance = field(default_factory=Provenance)
 
     def __post_init__(self) -> None:
-        _check_names(self.data)
-        _check_roles(self.data.obs)
+        check_names(self.data)
+        check_roles(self.data.obs)
         if isinstance(self.data, AnnData):
-            _check_values(self.data, self.value_type)
+            check_values(self.data, self.value_type)
         for label in ("context", "perturbation"):
-            _check_features(getattr(self, f"{label}_features"), label)
+            check_features(getattr(self, f"{label}_features"), label)
 
     # -- what is in it ------------------------------------------------------------------------
     @property
@@ -293,106 +278,3 @@ def _hash_matrix(matrix: Any) -> list[object]:
             hash_array(csr.data),
         ]
     return [hash_array(np.asarray(matrix))]
-
-
-def _check_names(data: Any) -> None:
-    for axis, names in (("readout", data.var_names), ("profile", data.obs_names)):
-        if not names.is_unique:
-            repeated = list(dict.fromkeys(names[names.duplicated()].astype(str)))
-            shown = ", ".join(repeated[:5]) + (" ..." if len(repeated) > 5 else "")
-            raise DataError(
-                f"{len(repeated)} {axis} name(s) occur more than once: {shown}; "
-                f"make them unique or merge the {axis}s before opening"
-            )
-
-
-def _check_roles(obs: pd.DataFrame) -> None:
-    for role in ROLES:
-        if role not in obs.columns:
-            continue
-        column = obs[role]
-        missing = np.flatnonzero(column.isna().to_numpy())
-        if len(missing):
-            raise DataError(
-                f"column {role!r} has no value in row {missing[0]} (profile "
-                f"{obs.index[missing[0]]!r}) and {len(missing) - 1} other rows; "
-                "fill the values or drop the rows"
-            )
-        if role in NUMERIC_ROLES:
-            numbers = pd.to_numeric(column, errors="coerce")
-            wrong = np.flatnonzero((~np.isfinite(numbers) | (numbers < 0)).to_numpy())
-            if len(wrong):
-                raise DataError(
-                    f"column {role!r} holds {str(column.iloc[wrong[0]])!r} in row {wrong[0]}; "
-                    "expected a finite number that is not negative"
-                )
-        if role == "is_control" and column.dtype != bool:
-            raise DataError(f"column 'is_control' is {column.dtype}; expected True or False")
-
-
-def _check_values(data: AnnData, value_type: ValueType) -> None:
-    matrix = data.X
-    if matrix is None or data.n_obs == 0 or data.n_vars == 0:
-        raise DataError(f"the data have {data.n_obs} profiles and {data.n_vars} readouts: empty")
-    stored = np.asarray(matrix.data if sp.issparse(matrix) else matrix)
-    if not np.issubdtype(stored.dtype, np.number):
-        raise DataError(f"the matrix holds {stored.dtype}; expected numbers")
-    if not np.isfinite(stored).all():
-        where = _first(data, ~np.isfinite(stored))
-        raise DataError(f"the matrix has a value that is not finite {where}; drop or impute it")
-    if value_type.is_non_negative and stored.size and stored.min() < 0:
-        where = _first(data, stored < 0)
-        raise DataError(
-            f"value type {value_type.value!r} cannot be negative, but a value is {where}; "
-            "declare the value type that the matrix really holds"
-        )
-    sample = stored[:SAMPLE_ROWS] if stored.ndim == 2 else stored[: SAMPLE_ROWS * 100]
-    is_integer = bool(sample.size) and bool(np.all(sample == np.round(sample)))
-    if value_type is ValueType.COUNTS and not is_integer:
-        where = _first(data, stored != np.round(stored))
-        raise DataError(
-            f"value type 'counts' but a value is not an integer {where}; "
-            "declare value_type = 'log1p' or hand over the raw counts"
-        )
-    if value_type is ValueType.LOG1P and sample.size and (is_integer or sample.max() > 30):
-        raise DataError(
-            f"value type 'log1p' but the matrix holds {'integers' if is_integer else 'values'} "
-            f"up to {sample.max():g}: these are counts; declare value_type = 'counts' "
-            "or normalise and take log1p first"
-        )
-
-
-def _first(data: AnnData, wrong: NDArray[np.bool_]) -> str:
-    """Where the first wrong value stands, in words."""
-    position = int(np.flatnonzero(wrong.ravel())[0])
-    if wrong.ndim == 2:
-        row, column = divmod(position, wrong.shape[1])
-    else:
-        csr = cast("sp.csr_matrix", data.X)
-        row = int(np.searchsorted(csr.indptr, position, side="right")) - 1
-        column = int(csr.indices[position])
-    return f"in row {row} ({data.obs_names[row]!r}), column {data.var_names[column]!r}"
-
-
-def _check_features(table: pd.DataFrame | None, label: str) -> None:
-    if table is None:
-        return
-    if not table.index.is_unique:
-        repeated = table.index[table.index.duplicated()][0]
-        raise DataError(f"{label} {repeated!r} has two rows in its feature table; keep one")
-    if not table.columns.is_unique:
-        repeated = table.columns[table.columns.duplicated()][0]
-        raise DataError(f"{label} feature {repeated!r} occurs twice; keep one")
-    for name in table.columns:
-        if not pd.api.types.is_numeric_dtype(table[name]):
-            raise DataError(
-                f"{label} feature {name!r} is {table[name].dtype}, not a number; "
-                f"leave it out with exclude = [{str(name)!r}] or encode it"
-            )
-    missing = np.argwhere(table.isna().to_numpy())
-    if len(missing):
-        row, column = missing[0]
-        raise DataError(
-            f"{label} feature {table.columns[column]!r} has no value for {table.index[row]!r}; "
-            "impute it or leave the feature out"
-        )

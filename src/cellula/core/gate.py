@@ -77,7 +77,8 @@ class Verdict:
     """What a gate decided, the number it decided by, and why.
 
     number, lower, upper, threshold are None where the gate has no number. evidence: hashes of
-    the evidence it read, by kind. feedback: where to go back to; only on a failure.
+    the evidence it read, by kind. feedback: where to go back to; only on a failure. about: what
+    the number measures, such as a metric's ``name@version``; "" where the gate's name says it.
     """
 
     gate: str
@@ -92,6 +93,7 @@ class Verdict:
     threshold: float | None = None
     feedback: Feedback | None = None
     evidence: Mapping[str, str] | None = None
+    about: str = ""
 
     def __post_init__(self) -> None:
         if self.feedback is not None and self.feedback not in FEEDBACK[self.loop]:

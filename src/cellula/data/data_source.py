@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from license_expression import ExpressionError, Licensing, get_spdx_licensing
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cellula.core.dataset import ROLES
 from cellula.core.errors import DataError
 from cellula.core.perturbation import PerturbationKind
+from cellula.core.roles import ROLES
 from cellula.core.units import convert
 from cellula.core.value_type import ValueType
 

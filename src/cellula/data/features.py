@@ -9,9 +9,9 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
-from cellula.core.dataset import ROLES
 from cellula.core.errors import DataError
 from cellula.core.perturbation import components
+from cellula.core.roles import ROLES
 from cellula.data.data_source import DataSource
 from cellula.data.roles import CONTROL, keep_rows, label_text, require_columns
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellula.core.dataset import ROLES
 from cellula.core.errors import DataError
 from cellula.core.perturbation import PerturbationKind, components
+from cellula.core.roles import ROLES
 from cellula.core.units import convert
 from cellula.data.data_source import DataSource
 

@@ -26,7 +26,7 @@ from cellula.validation.deciding import decide_entry, decide_study, exit_code
 from cellula.validation.findings import attribution, claim_evidence, gate_evidence
 from cellula.validation.preparation import PreparedStudy
 from cellula.validation.registration import Registration, registration_of
-from cellula.validation.scoring import ClaimScores, score_claim
+from cellula.validation.scoring import ClaimScores, fitted_on, score_claim
 from cellula.validation.sealing import opened_profiles
 from cellula.validation.workspace import Workspace
 
@@ -54,7 +54,14 @@ class Result:
 def entry_evidence(prepared: PreparedStudy) -> tuple[Evidence, ...]:
     """Leak report of every claim, quality and batch report of the data."""
     leaks = [
-        leak_report(task.data, task.claim.id, task.claim.kind, task.folds, task.claim.over)
+        leak_report(
+            task.data,
+            task.claim.id,
+            task.claim.kind,
+            task.folds,
+            task.claim.over,
+            fitted_on(task),
+        )
         for task in prepared.tasks
     ]
     return (*leaks, quality_report(prepared.data), batch_report(prepared.data))

@@ -26,7 +26,16 @@ from cellula.evaluation.space import Space, fit_pca
 from cellula.validation.answers import ClaimTask, FoldAnswers, load_metric
 from cellula.validation.competitors import BASELINES
 
-__all__ = ["LEVEL", "REPLICATE", "SELECTED", "ClaimScores", "ScoredMetric", "View", "score_claim"]
+__all__ = [
+    "LEVEL",
+    "REPLICATE",
+    "SELECTED",
+    "ClaimScores",
+    "ScoredMetric",
+    "View",
+    "fitted_on",
+    "score_claim",
+]
 
 N_RESAMPLES = 1000
 #: With more pairs of perturbation and context than this, strata are one or the other.
@@ -157,6 +166,16 @@ def score_claim(
         ),
         rows=pd.DataFrame([row for _, rows in scored for row in rows]),
     )
+
+
+def fitted_on(task: ClaimTask) -> dict[str, NDArray[np.int64]]:
+    """``space/fold`` -> the profiles that each space of the claim's gates is fitted on."""
+    return {
+        f"{rule.space}/{fold.name}": fold.train
+        for rule in task.claim.gate
+        if rule.space != READOUTS
+        for fold in task.folds
+    }
 
 
 # -- comparisons ------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from cellula.core.canonical import canonical_json, hash_bytes
 from cellula.core.claim import ClaimKind
-from cellula.core.dataset import ROLES
 from cellula.core.errors import StudyError
 from cellula.core.gate import FEEDBACK, Feedback, Loop
 from cellula.core.perturbation import PerturbationKind
+from cellula.core.roles import ROLES
 from cellula.data.data_source import DataSource
 from cellula.data.splits import HoldOut
 

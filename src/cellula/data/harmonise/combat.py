@@ -13,9 +13,10 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from cellula.core.dataset import ROLES, Dataset
+from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
 from cellula.core.model import Options, State
+from cellula.core.roles import ROLES
 from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
 from cellula.data.harmonise.batch_calibration import confounding
