@@ -11,7 +11,15 @@ from cellula.core import registry
 from cellula.core.evidence import Evidence
 from cellula.testing import GateConformance
 
-SCORE = {"value": 0.7, "lower": 0.6, "upper": 0.8, "n_units": 20, "unit": "donor", "reason": ""}
+SCORE = {
+    "metric": "pearson@1",
+    "value": 0.7,
+    "lower": 0.6,
+    "upper": 0.8,
+    "n_units": 20,
+    "unit": "donor",
+    "reason": "",
+}
 BATCH = {
     "is_applicable": True,
     "is_confounded": False,
@@ -21,9 +29,21 @@ BATCH = {
 }
 LEAK = {"name": "shared_units", "is_leak": False, "count": 0, "total": 12, "examples": []}
 CHECK = {"name": "missing", "is_ok": True, "value": 0, "limit": 0, "note": "none"}
+DECIDED = {"gate": "anchored_score", "about": "pearson@1", "outcome": "passed", "feedback": None}
+SPREAD = {"metric": "pearson@1", "model": "selected", "over": "resamples", "n": 1000, "sd": 0.02}
+SEEDS = {**SPREAD, "model": "net", "over": "seeds", "n": 3}
 
-#: By gate: options, evidence kind, payloads that pass, payloads that do not.
-CASES: Mapping[str, tuple[dict[str, Any], str, list[dict[str, Any]], list[dict[str, Any]]]] = {
+
+def leaving(rows: list[dict[str, Any]], **decided: Any) -> dict[str, dict[str, Any]]:
+    """What the exit gate reads: a decision, changed, and spreads."""
+    return {"decisions": {"verdicts": [{**DECIDED, **decided}]}, "stability": {"rows": rows}}
+
+
+Payloads = list[dict[str, Any]]
+
+#: By gate: options, evidence kind ("" where a case holds several, by kind), payloads that pass,
+#: payloads that do not.
+CASES: Mapping[str, tuple[dict[str, Any], str, Payloads, Payloads]] = {
     "anchored_score": (
         {"at_least": 0.5, "ci_width_max": 0.4},
         "anchored_score",
@@ -53,6 +73,18 @@ CASES: Mapping[str, tuple[dict[str, Any], str, list[dict[str, Any]], list[dict[s
         [{"checks": [CHECK]}],
         [{"checks": [{**CHECK, "is_ok": False, "value": 3}]}],
     ),
+    "stability": (
+        {"max_sd": 0.05},
+        "",
+        [leaving([SPREAD]), leaving([SPREAD, {**SEEDS, "sd": 0.05}])],
+        [
+            leaving([{**SPREAD, "sd": 0.051}]),
+            leaving([SPREAD, {**SEEDS, "sd": 0.2}]),
+            leaving([{**SPREAD, "sd": None}]),
+            leaving([SPREAD], outcome="failed", feedback="structural_prior"),
+            leaving([SPREAD], outcome="underpowered"),
+        ],
+    ),
 }
 
 
@@ -64,7 +96,8 @@ def test_gate(name: str) -> None:
     options, kind, passing, failing = CASES[name]
 
     def evidence(payload: dict[str, Any]) -> dict[str, Evidence]:
-        return {kind: Evidence(kind, "claim-1", payload)}
+        payloads = {kind: payload} if kind else payload
+        return {name: Evidence(name, "claim-1", one) for name, one in payloads.items()}
 
     gate = registry.load("gate", name)
     GateConformance(

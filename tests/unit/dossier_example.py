@@ -108,7 +108,8 @@ def example_files(n_pairs: int = 1200, seed: int = 0) -> dict[str, bytes]:
     }
     verdicts = _entry_verdicts()
     for claim in ("unseen-pair", "unseen-tissue"):
-        verdicts.append(_claim(files, claim, n_pairs, rng))
+        decided = _claim(files, claim, n_pairs, rng)
+        verdicts += [decided, _exit(files, claim, decided)]
     _findings(files)
     files["data.json"] = canonical_json(_data(rng))
     files["models.json"] = canonical_json([_model(name) for name in MODELS])
@@ -150,7 +151,7 @@ def _model(name: str) -> Mapping[str, Any]:
         "plugin": name,
         "options": {"rank": 8} if name == "pair_completion" else {},
         "seeds": [1],
-        "references": [],
+        "references": ["hoerl1970"] if name == "ridge" else [],
         "is_baseline": name in BASELINES,
         "capabilities": {},
         "assumptions": assumed[name],
@@ -162,17 +163,22 @@ def _data(rng: np.random.Generator) -> list[Mapping[str, Any]]:
     drugs = sorted(rng.integers(600, 960, 20).tolist(), reverse=True)
     names = [f"Drug_{1000 + k}" for k in range(20)]
     common = {"license": "BSD-3-Clause", "duo": ["GRU"], "jurisdiction": "GB", "residency": []}
-    common |= {"citation": "Iorio et al. 2016, Cell 166:740", "n_controls": 0}
+    common |= {"citation": "iorio2016", "n_controls": 0}
     profiles = {"name": "gdsc", "role": "profiles", "value_type": "ln_ic50"}
     profiles |= {"n_profiles": 213790, "n_readouts": 1, "digest": hash_bytes(b"gdsc")}
     profiles |= {"sources": {"IC50_v17.csv.gz": hash_bytes(b"ic50")}}
     roles = [("perturbation", 265), ("context", 988)]
     profiles |= {"roles": [{"role": role, "n_distinct": n} for role, n in roles]}
+    lines = sorted(rng.integers(20, 160, 10).tolist(), reverse=True)
+    rows = [list(row) for row in zip(TISSUES, lines, tissues, strict=True)]
     profiles |= {
+        "labels": [{"label": "TISSUE_FACTOR", "n_distinct": 10, "rows": rows}],
+        "spread": {"context": {"least": 10, "median": 224.0, "most": 265}},
+        "names": {"perturbation": {"Drug_1003": "AZD0001"}},
         "counts": {
-            "context": [list(pair) for pair in zip(TISSUES, tissues, strict=True)],
+            "context": [[f"LINE-{n:03d}", 265] for n in range(20)],
             "perturbation": [list(pair) for pair in zip(names, drugs, strict=True)],
-        }
+        },
     }
     features = {"name": "gdsc features", "role": "context_features", "value_type": ""}
     features |= {"n_profiles": 988, "n_readouts": 678, "digest": "", "roles": [], "counts": {}}
@@ -296,8 +302,27 @@ def _decision(claim: str, gain: float, half: float) -> dict[str, Any]:
     numbers = {"number": gain, "lower": gain - half, "upper": gain + half, "threshold": wanted}
     feedback = None if is_ok else "regularization"
     return _verdict(
-        "anchored_score", "decision", claim, reason, is_ok, **numbers, feedback=feedback
+        "anchored_score",
+        "decision",
+        claim,
+        reason,
+        is_ok,
+        **numbers,
+        feedback=feedback,
+        about=METRICS[0],
     )
+
+
+def _exit(files: dict[str, bytes], claim: str, decided: Mapping[str, Any]) -> dict[str, Any]:
+    row = {"metric": METRICS[0], "space": "readouts", "model": "selected"}
+    row |= {"over": "resamples", "n": 1000, "sd": 0.0104}
+    _evidence(files, "stability", claim, {"rows": [row]})
+    is_ok = decided["outcome"] == "passed"
+    reason = "largest sd .01 ≤ .10, over 1,000 resamples"
+    reason = reason if is_ok else f"not decided for: variance explained failed; {reason}"
+    numbers = {"number": 0.0104, "threshold": 0.1, "about": f"sd of {METRICS[0]}"}
+    feedback = decided["feedback"]
+    return _verdict("stability", "exit", claim, reason, is_ok, **numbers, feedback=feedback)
 
 
 def _truth(claim: str, n_pairs: int, rng: np.random.Generator) -> pd.DataFrame:

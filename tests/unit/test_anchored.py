@@ -219,7 +219,7 @@ def test_evidence_holds_plain_numbers(study: Study) -> None:
     piece = found.evidence("claim", "ridge", "readouts", {"data": "ab" * 32})
     expected = (
         "metric space model value lower upper level u b r baseline ceiling unit "
-        "n_units n_groups n_unresolvable reason"
+        "n_units n_groups n_unresolvable reason sd"
     )
     assert set(piece.payload) == set(expected.split())
     assert piece.kind == "anchored_score"

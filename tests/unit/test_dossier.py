@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from dossier_example import example_files, example_ledger
 
+from cellula.core.numerals import estimate
 from cellula.report.dossier import inline, render, sections
-from cellula.report.numerals import estimate
 from cellula.report.record import StudyRecord, read_record
 
 ORDER = [
@@ -121,9 +121,10 @@ def test_scores_carry_interval_baseline_and_threshold(record: StudyRecord, page:
         (score,) = record.gate_scores(claim)
         anchored = score.anchored
         told = estimate(anchored.value, anchored.lower, anchored.upper)
-        assert f"{told}. Baseline (0): mean response; ceiling (1): ideal value." in page.text
-    assert "Required: .50, reached." in page.text
-    assert "Required: .20, not reached." in page.text
+        assert f"Variance explained {told}, required" in page.text
+    assert "On this scale 0 is the mean response, 1 the ideal value." in page.text
+    assert re.search(r"required ≥\s.50: reached\.", page.text)
+    assert re.search(r"required ≥\s.20: not reached\.", page.text)
 
 
 def test_every_score_of_the_evidence_stands_in_a_table(record: StudyRecord, page: Page) -> None:
@@ -180,8 +181,12 @@ def test_models_carry_cost_assumptions_and_coverage(page: Page) -> None:
 
 @pytest.mark.requirement("D10", "F2")
 def test_the_data_say_who_is_in_them(page: Page) -> None:
-    for part in ("213,790 profiles", "BSD-3-Clause", "Iorio et al. 2016", "lung_NSCLC"):
+    for part in ("213,790 profiles", "BSD-3-Clause", "Iorio et al. 2016", "lung NSCLC"):
         assert part in page.text
+    assert "median 224, from 10 to 265" in page.text
+    assert "doi:10.1016/j.cell.2016.06.017" in page.text, "a key is told as a reference"
+    assert "TISSUE FACTOR, 10: contexts · profiles" in page.text
+    assert "context, 8 most frequent" not in page.text, "bars of one length tell nothing"
 
 
 @pytest.mark.requirement("R1")
@@ -276,11 +281,30 @@ def test_expected_features_show_their_rank(page: Page) -> None:
 
 
 def test_spread_over_seeds_is_told(files: dict[str, bytes]) -> None:
-    rows = [{"model": "ridge", "seeds": [1, 2, 3], "values": [0.5, 0.51, 0.52], "sd": 0.01}]
-    payload = {"metric": "variance_explained@1", "rows": rows}
-    found = {"kind": "stability", "subject": "unseen-pair", "payload": payload, "inputs": {}}
-    more = {**files, "evidence/stability-unseen-pair.json": json.dumps(found).encode()}
-    assert "ridge sd .01 over 3 seeds" in Page(render(read_record(more))).text
+    seeds = {"model": "ridge", "over": "seeds", "n": 3, "seeds": [1, 2, 3], "sd": 0.012}
+
+    def add(found: dict[str, Any]) -> None:
+        rows = found["payload"]["rows"]
+        rows.append({**rows[0], **seeds})
+
+    html = changed(files, "evidence/stability-unseen-pair.json", add)
+    assert "sd .01 over 1,000 resamples; sd .01 over 3 seeds of ridge" in Page(html).text
+
+
+def test_gates_say_what_they_measured_and_which_way(page: Page) -> None:
+    assert "variance explained · unseen-pair" in page.text
+    assert re.search(r"required ≥\s.50", page.text)
+    assert re.search(r"sd .01, required ≤\s.10", page.text)
+    assert "sd of variance explained" in page.text
+
+
+def test_sources_are_references(page: Page) -> None:
+    assert "Hoerl and Kennard 1970. Ridge Regression" in page.text
+    assert "doi:10.1080/00401706.1970.10488634" in page.text
+
+
+def test_perturbations_go_by_name_where_one_is_known(page: Page) -> None:
+    assert "AZD0001 (Drug_1003)" in page.text
 
 
 def test_sections_are_blocks_for_other_renderers(record: StudyRecord) -> None:

@@ -6,7 +6,18 @@ import math
 
 import pytest
 
-from cellula.report.numerals import bound, count, duration, estimate, number, percent, size, span
+from cellula.core.numerals import (
+    at_least,
+    at_most,
+    bound,
+    count,
+    duration,
+    estimate,
+    number,
+    percent,
+    size,
+    span,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,3 +78,27 @@ def test_other_quantities() -> None:
     assert size(640) == "640\u202fB"
     assert size(210_000_000) == "210\u202fMB"
     assert size(1_400_000_000) == "1.4\u202fGB"
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "told"),
+    [
+        (0.642, 0.5, ".64 ≥ .50"),
+        (0.4996, 0.5, ".4996 < .5000"),
+        (0.5, 0.5, ".50 ≥ .50"),
+        (0.0227, 0.2, ".02 < .20"),
+        (-0.25, 0.2, "−.25 < .20"),
+    ],
+)
+def test_a_number_against_its_limit_is_told_apart_from_it(
+    value: float, limit: float, told: str
+) -> None:
+    assert at_least(value, limit) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "told"),
+    [(0.027, 0.1, ".03 ≤ .10"), (0.104, 0.1, ".104 > .100"), (0.0012, 0.1, ".001 ≤ .10")],
+)
+def test_a_small_number_is_never_told_as_zero(value: float, limit: float, told: str) -> None:
+    assert at_most(value, limit) == told

@@ -30,7 +30,9 @@ def record(files: dict[str, bytes]) -> StudyRecord:
 @pytest.mark.requirement("R5")
 def test_everything_of_the_bundle_is_in_the_record(record: StudyRecord) -> None:
     assert [claim["id"] for claim in record.claims] == ["unseen-pair", "unseen-tissue"]
-    assert [v.outcome for v in record.verdicts].count(Outcome.FAILED) == 1
+    failed = [v for v in record.verdicts if v.outcome is Outcome.FAILED]
+    assert [v.gate for v in failed] == ["anchored_score", "stability"]
+    assert failed[0].about == "variance_explained@1"
     assert {card.id for card in record.models if card.is_baseline} == {
         "row_column_offset",
         "mean_response",

@@ -50,7 +50,10 @@ def get(
 
 @app.command("describe")
 def describe(
-    what: Annotated[str, typer.Argument(help="Name of a data set, or a file of data.")],
+    what: Annotated[str, typer.Argument(help="Name of a data set, or a file or folder of data.")],
+    format: Annotated[
+        str | None, typer.Option("--format", help="Reader, where the name does not tell it.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Describe a data set of the catalogue, or what a file holds."""
@@ -61,7 +64,7 @@ def describe(
 
         found = catalogue.describe(catalogue.source(what))
     else:
-        found = _file(Path(what))
+        found = _file(Path(what), format)
     if as_json:
         print_json(found)
         return
@@ -70,32 +73,62 @@ def describe(
         say(f"{key:<14} {shown}")
 
 
-def _file(path: Path) -> dict[str, object]:
-    """Shape, columns and value range of a file."""
-    import numpy as np
+def _file(path: Path, format: str | None) -> dict[str, object]:
+    """Shape, columns and value range of a file or folder."""
     import pandas as pd
-    import scipy.sparse as sp
+    from anndata import AnnData
 
     from cellula.core.errors import DataError
     from cellula.io.formats import read
 
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f"there is no data set and no file {str(path)!r}; see: cellula data list")
-    content: Any = read(path)
+    content: Any = read(path, format)
     if isinstance(content, pd.DataFrame):
         return {
             "file": path.name,
             "rows": len(content),
             "columns": [f"{name} ({kind})" for name, kind in content.dtypes.items()],
         }
-    matrix = content.X
-    stored = np.asarray(matrix.data if sp.issparse(matrix) else matrix)
-    return {
+    if isinstance(content, AnnData):
+        return {"file": path.name} | _matrix(content)
+    found: dict[str, object] = {
         "file": path.name,
         "profiles": content.n_obs,
+        "modalities": list(content.mod),
+        "obs": _columns(content.obs),
+    }
+    for name, part in content.mod.items():
+        found |= {f"{name}:{key}": value for key, value in _matrix(part).items()}
+    return found
+
+
+def _matrix(content: Any) -> dict[str, object]:
+    return {
+        "profiles": content.n_obs,
         "readouts": content.n_vars,
-        "values": f"{stored.min():g} to {stored.max():g} ({stored.dtype})",
-        "obs": [f"{name} ({content.obs[name].nunique()})" for name in content.obs.columns],
+        "values": _range(content.X),
+        "obs": _columns(content.obs),
         "layers": sorted(content.layers),
         "coordinates": sorted(content.obsm),
     }
+
+
+def _columns(obs: Any) -> list[str]:
+    return [f"{name} ({obs[name].nunique()})" for name in obs.columns]
+
+
+def _range(matrix: Any) -> str:
+    """The least and the greatest value, missing ones aside, and the number type."""
+    import numpy as np
+    import scipy.sparse as sp
+
+    if matrix is None:
+        return "none: X is empty, the values stand in a layer"
+    stored = np.asarray(matrix.data if sp.issparse(matrix) else matrix)
+    there = stored[~np.isnan(stored)]
+    if not there.size:
+        return f"all missing ({stored.dtype})" if stored.size else f"none ({stored.dtype})"
+    missing = stored.size - there.size
+    less = f", {missing:,} missing" if missing else ""
+    return f"{there.min():g} to {there.max():g} ({stored.dtype}{less})"

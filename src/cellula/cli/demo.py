@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cellula.cli.study import run_registered
-from cellula.cli.terminal import print_verdicts, say
+from cellula.cli.terminal import print_standings, print_verdicts, say
 
 __all__ = ["demo"]
 
@@ -33,6 +33,7 @@ def demo(
     from cellula.evidence.verify import verify_bundle
     from cellula.io.atomic import write_atomically
     from cellula.kernels.memory import peak_bytes
+    from cellula.validation.credibility import standings
     from cellula.validation.preparation import prepare
     from cellula.validation.registration import register
     from cellula.validation.workspace import open_workspace
@@ -54,6 +55,7 @@ def demo(
     print_verdicts(result.verdicts)
     say(f"verified {'intact' if found.is_intact else 'TAMPERED'}: {result.bundle}")
     say(f"dossier  {page}")
+    print_standings(standings(prepared.study.model_dump(mode="json"), result.verdicts))
     say(f"study    {study}")
     say(f"took     {time.perf_counter() - began:.0f} s, {peak_bytes() / 1e9:.1f} GB at most")
     if not found.is_intact:

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cellula.cli.terminal import TerminalProgress, print_json, print_verdicts, say
+from cellula.cli.terminal import (
+    TerminalProgress,
+    print_json,
+    print_standings,
+    print_verdicts,
+    say,
+)
 
 if TYPE_CHECKING:
+    from cellula.validation.credibility import ClaimStanding
     from cellula.validation.inner import Result
     from cellula.validation.preparation import PreparedStudy
     from cellula.validation.workspace import Workspace
@@ -99,15 +106,18 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a registered study: entry gates, fits, predictions, decisions, bundle and dossier."""
+    from cellula.validation.credibility import standings
     from cellula.validation.preparation import prepare
-    from cellula.validation.workspace import open_workspace
+    from cellula.validation.workspace import find_workspace
 
     prepared = prepare(file, cache, data)
-    place = open_workspace(workspace)
+    place = find_workspace(workspace)
     result, page = run_registered(prepared, place, threads)
+    claims = standings(prepared.study.model_dump(mode="json"), result.verdicts)
     if as_json:
         print_json(
             {
+                "claims": [_standing(one) for one in claims],
                 "verdicts": result.verdicts,
                 "bundle": str(result.bundle),
                 "dossier": str(page),
@@ -118,7 +128,18 @@ def run(
         print_verdicts(result.verdicts)
         say(f"bundle   {result.bundle}")
         say(f"dossier  {page}")
+        print_standings(claims)
     raise typer.Exit(result.exit_code)
+
+
+def _standing(one: ClaimStanding) -> dict[str, str]:
+    """A claim's standing for a program."""
+    return {
+        "claim": one.claim,
+        "tier": one.tier.value,
+        "required": one.required.value,
+        "permitted_use": one.permitted_use,
+    }
 
 
 def run_registered(

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 
 if TYPE_CHECKING:
     from cellula.core.gate import Verdict
+    from cellula.validation.credibility import ClaimStanding
 
-__all__ = ["TerminalProgress", "print_json", "print_verdicts", "say"]
+__all__ = ["TerminalProgress", "print_json", "print_standings", "print_verdicts", "say"]
 
 Item = TypeVar("Item")
 
@@ -94,19 +95,27 @@ def _display() -> Any:
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """Print one line a gate: mark, word, subject, number with interval, reason."""
+    """Print one line a gate: mark, word, subject, what its number is about, reason."""
     for verdict in verdicts:
         mark = MARKS.get(verdict.outcome.value, "·")
         head = f"{mark} {verdict.outcome.value:<12} {verdict.gate} · {verdict.subject}"
-        say(f"{head}{_interval(verdict)}")
+        say(f"{head}{_measured(verdict)}")
         say(f"    {verdict.reason}")
         if verdict.feedback is not None:
             say(f"    go back to: {verdict.feedback.value}")
 
 
-def _interval(verdict: Any) -> str:
-    if verdict.gate != "anchored_score" or verdict.number is None:
+def _measured(verdict: Verdict) -> str:
+    """What the number is about, and the number: `` · pearson_delta@1 .59 (.57–.61)``."""
+    from cellula.core.numerals import estimate
+
+    if not verdict.about or verdict.number is None:
         return ""
-    if verdict.lower is None or verdict.upper is None:
-        return f": {verdict.number:.3f}"
-    return f": {verdict.number:.3f} ({verdict.lower:.3f} to {verdict.upper:.3f})"
+    return f" · {verdict.about} {estimate(verdict.number, verdict.lower, verdict.upper)}"
+
+
+def print_standings(standings: Sequence[ClaimStanding]) -> None:
+    """Print one line a claim: the tier it reached, the tier its use requires, what is permitted."""
+    for one in standings:
+        tiers = f"tier {one.tier.value} reached, {one.required.value} required"
+        say(f"claim    {one.claim}: {tiers}; permitted use: {one.permitted_use}")

@@ -87,11 +87,12 @@ def at_most(value: float, limit: float) -> str:
 
 
 def _against(value: float, sign: str, limit: float) -> str:
-    """Both with two decimals, or with as many as tell them apart."""
+    """Both with two decimals, or with as many as tell them apart; never a small number as 0."""
     places = 2
     while places < MOST_DECIMALS and round(value, places) == round(limit, places) != value:
         places += 1
-    return f"{number(value, places)} {sign} {number(limit, places)}"
+    is_small = 0 < abs(value) < 10.0**-places
+    return f"{number(value, None if is_small else places)} {sign} {number(limit, places)}"
 
 
 def count(value: int) -> str:

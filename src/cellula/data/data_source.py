@@ -26,18 +26,23 @@ Scalar = bool | int | float | str
 
 
 class Layout(BaseModel):
-    """A wide table: one measured value a cell of the table, one readout."""
+    """A wide table: by default one measured value of one readout a cell of the table.
+
+    With ``orientation = "readouts_as_rows"`` a row is a readout and a column a profile.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    rows: Literal["context", "perturbation"]
+    orientation: Literal["one_readout", "readouts_as_rows"] = "one_readout"
+    """Whether a cell is a value of the one readout, or a column is a profile of many."""
+    rows: Literal["context", "perturbation"] | None = None
     """What a row is; its labels stand in the column that ``columns`` names for this role."""
     columns: Literal["context", "perturbation"]
     """What a column is."""
     pattern: str = "(.+)"
     """Regular expression of a whole column name; its one group is the label."""
     readout: str = Field(min_length=1)
-    """The name of the readout that the values are."""
+    """The name of the readout that the values are; of readouts as rows, the column of names."""
 
     @field_validator("pattern")
     @classmethod
@@ -54,6 +59,11 @@ class Layout(BaseModel):
 
     @model_validator(mode="after")
     def _two_axes(self) -> Self:
+        if self.orientation == "readouts_as_rows":
+            if self.rows is not None:
+                raise ValueError("rows are the readouts: leave 'rows' out")
+        elif self.rows is None:
+            raise ValueError("rows is missing: say what a row is, 'context' or 'perturbation'")
         if self.rows == self.columns:
             raise ValueError(f"rows and columns are both {self.rows!r}; one must be the other role")
         return self
@@ -67,7 +77,9 @@ class DataSource(BaseModel):
     )
 
     path: str = Field(min_length=1)
-    """File, relative to the study file; with ``catalogue``, the name of a file of that source."""
+    """File or folder, relative to the study file; with ``catalogue``, the name of a file of that source."""
+    format: str | None = None
+    """Name of the reader (``cellula plugins``), where the file's name does not tell it."""
     catalogue: str | None = None
     """Name of a source of the catalogue (``cellula data list``)."""
     role: Literal["profiles", "context_features", "perturbation_features"]
@@ -92,6 +104,8 @@ class DataSource(BaseModel):
     """Readouts or features that are left out."""
     labels: tuple[str, ...] = ()
     """Columns of a feature table that label the profiles and are no features."""
+    modality: str | None = None
+    """The one modality that is used, of a file of several; None: all of them."""
     layout: Layout | None = None
     """How a wide table becomes profiles; None where a row is a profile."""
     readouts: tuple[str, ...] = ()
@@ -147,13 +161,23 @@ class DataSource(BaseModel):
                 mistakes += _unit_mistake(key, unit, role)
         if self.perturbation_kind and "perturbation_kind" in self.columns:
             mistakes.append("perturbation_kind is given twice: by itself and as a column")
-        if self.layout and self.layout.rows not in self.columns:
-            mistakes.append(f"columns.{self.layout.rows} is missing: name the column of row labels")
-        if self.layout and (set(self.columns) - {self.layout.rows} or self.readouts):
-            mistakes.append(
-                f"a layout has no other columns than {self.layout.rows!r} and no readouts: "
-                "its readout is layout.readout"
-            )
+        return mistakes + (self._layout_mistakes(self.layout) if self.layout else [])
+
+    def _layout_mistakes(self, layout: Layout) -> list[str]:
+        mistakes = ["a layout names its readouts by layout.readout"] if self.readouts else []
+        if layout.orientation == "readouts_as_rows":
+            if set(self.columns) - {"control"}:
+                mistakes.append(
+                    "readouts as rows: columns may name the label of the controls only; what a "
+                    "column of the table is stands in layout.columns"
+                )
+            if "control" in self.columns and layout.columns != "perturbation":
+                mistakes.append("columns.control is a label of layout.columns = 'perturbation'")
+            return mistakes
+        if layout.rows not in self.columns:
+            mistakes.append(f"columns.{layout.rows} is missing: name the column of row labels")
+        if set(self.columns) - {str(layout.rows)}:
+            mistakes.append(f"a layout has no other columns than {layout.rows!r}")
         return mistakes
 
     def _feature_mistakes(self) -> list[str]:
@@ -163,6 +187,7 @@ class DataSource(BaseModel):
             for key in (
                 "value_type",
                 "layout",
+                "modality",
                 "readouts",
                 "dose_unit",
                 "time_unit",

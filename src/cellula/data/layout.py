@@ -1,4 +1,4 @@
-"""From a wide table of one readout to one row a measured value."""
+"""From a wide table to profiles: one row a measured value, or one row a column of the table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cellula.core.errors import DataError
 from cellula.data.data_source import Layout
 from cellula.data.roles import label_text, place, require_columns
 
-__all__ = ["melt"]
+__all__ = ["melt", "turn"]
 
 
 def melt(
@@ -27,6 +27,8 @@ def melt(
     ``layout.columns`` and as index ``row label|column label``. Raises DataError on a column
     that the pattern does not match, a label that occurs twice, or text among the values.
     """
+    if layout.rows is None:
+        raise DataError(f"{file}: layout.rows is missing; say what a row of the table is")
     require_columns(table, [row_column, *exclude], file)
     rows = label_text(table[row_column], row_column, file)
     names = [str(name) for name in table.columns if name not in {row_column, *exclude}]
@@ -45,6 +47,47 @@ def melt(
     )
     obs.index = pd.Index(np.asarray(rows, object)[row] + "|" + np.asarray(columns, object)[column])
     return obs, values[row, column][:, None]
+
+
+def turn(
+    table: pd.DataFrame, layout: Layout, exclude: Sequence[str], file: str
+) -> tuple[pd.DataFrame, list[str], NDArray[np.float64]]:
+    """A table of readouts as rows, turned: obs (profiles, 1 label), readouts, values.
+
+    table: the column ``layout.readout`` of the readouts' names and one numeric column a
+    profile; several columns may have one label (replicates). exclude: columns, or readouts.
+    values: shape (profiles, readouts). obs has the categorical column ``layout.columns`` and as
+    index the column's name. Raises DataError on a column that the pattern does not match, a
+    readout that occurs twice, or a value that is missing or no number.
+    """
+    column = layout.readout
+    require_columns(table, [column], file)
+    readouts = label_text(table[column], column, file)
+    _require_known(exclude, [*map(str, table.columns), *readouts], file)
+    keep = ~pd.Index(readouts).isin(exclude)
+    kept = [name for name, is_kept in zip(readouts, keep, strict=True) if is_kept]
+    names = [str(name) for name in table.columns if name not in {column, *exclude}]
+    labels = _column_labels(names, layout, file)
+    _require_unique(kept, f"column {column!r}", file)
+    values = _numbers(table[keep], names, file)
+    missing = np.argwhere(np.isnan(values))
+    if len(missing):
+        row, place_ = missing[0]
+        raise DataError(
+            f"{file}: readout {kept[row]!r} has no value in column {names[place_]!r} (and "
+            f"{len(missing) - 1} other cells are empty); every profile needs every readout: "
+            "exclude the readouts or the columns"
+        )
+    obs = pd.DataFrame({layout.columns: pd.Categorical(labels)}, index=pd.Index(names))
+    return obs, kept, np.ascontiguousarray(values.T)
+
+
+def _require_known(names: Sequence[str], known: Sequence[str], file: str) -> None:
+    absent = sorted(set(names) - set(known))
+    if absent:
+        raise DataError(
+            f"{file}: exclude names {absent[0]!r}, which is no column and no readout; correct it"
+        )
 
 
 def _column_labels(names: Sequence[str], layout: Layout, file: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,11 +14,10 @@ from cellula.data.catalogue import source as catalogue
 from cellula.data.data_source import DataSource, Layout
 from cellula.data.features import feature_table, join_labels, join_tables, require_coverage
 from cellula.data.profiles import profiles_of
+from cellula.io.digest import hash_source
 from cellula.io.formats import read
 
 __all__ = ["DataSource", "Layout", "open_dataset"]
-
-BLOCK = 1 << 20
 
 
 def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None = None) -> Dataset:
@@ -35,12 +33,12 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
     profiles = _the_profiles(sources)
     paths = {item.name: _locate(item, folder, cache) for item in sources}
     hashes = {item.name: _checked_hash(paths[item.name], item) for item in sources}
-    data = profiles_of(read(paths[profiles.name]), profiles)
+    data = profiles_of(read(paths[profiles.name], profiles.format), profiles)
     _require_control(data.obs, profiles)
     joined: dict[str, pd.DataFrame | None] = {}
     for role in ("context", "perturbation"):
         tables = [item for item in sources if item.role == f"{role}_features"]
-        parts = [feature_table(read(paths[item.name]), item) for item in tables]
+        parts = [feature_table(read(paths[item.name], item.format), item) for item in tables]
         names = [item.name for item in tables]
         joined[role] = join_tables([features for features, _ in parts], names)
         require_coverage(joined[role], data.obs, role)
@@ -79,7 +77,7 @@ def _locate(item: DataSource, folder: Path, cache: Path | None) -> Path:
     """The file of a source. Raises DataError when it is not there."""
     if item.catalogue is None:
         path = folder / item.path
-        if not path.is_file():
+        if not path.exists():
             raise DataError(f"{item.path}: no such file in {folder}; check path")
         return path
     known = catalogue.source(item.catalogue)
@@ -96,12 +94,8 @@ def _locate(item: DataSource, folder: Path, cache: Path | None) -> Path:
 
 
 def _checked_hash(path: Path, item: DataSource) -> str:
-    """SHA-256 of the file. Raises DataError with both hashes when another was declared."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    found = digest.hexdigest()
+    """SHA-256 of the file or folder. Raises DataError with both hashes when another was declared."""
+    found = hash_source(path)
     if item.sha256 is not None and found != item.sha256:
         raise DataError(
             f"{item.name} has SHA-256 {found}, the study expects {item.sha256}: this is another "

@@ -40,7 +40,8 @@ class AnchoredScore:
     ``baseline``) and of the ceiling. ceiling: ``replicate``, or ``ideal`` where the data hold
     no replicate. n_units, n_groups: what was scored. n_unresolvable: rows of perturbation x
     context (strata of a stratified metric) on which the ceiling is not better than the baseline
-    beyond noise; they are part of the score. ``reason`` tells why ``value`` is NaN.
+    beyond noise; they are part of the score. ``reason`` tells why ``value`` is NaN. sd: standard
+    deviation of the score over the resamples; NaN without a value.
     """
 
     metric: str
@@ -58,6 +59,7 @@ class AnchoredScore:
     n_groups: int
     n_unresolvable: int
     reason: str = ""
+    sd: float = NAN
 
     def __post_init__(self) -> None:
         if np.isnan(self.value) and not self.reason:
@@ -125,12 +127,12 @@ def anchored_score(
     best = min(bases, key=lambda base: _loss(metric.definition, base.value), default=None)
     top = _ideal(metric, weights) if top_terms is None else side("replicate", top_terms)
     n_units = len(np.unique(predicted.unit[mask]))
-    value, lower, upper, reason = _ratio(metric.definition, u, best, top, n_units, level)
+    ratio = _ratio(metric.definition, u, best, top, n_units, level)
     return AnchoredScore(
         metric=metric.definition.id,
-        value=value,
-        lower=lower,
-        upper=upper,
+        value=ratio.value,
+        lower=ratio.lower,
+        upper=ratio.upper,
         level=level,
         u=u.value,
         b=NAN if best is None else best.value,
@@ -143,8 +145,20 @@ def anchored_score(
         n_unresolvable=0
         if best is None
         else _n_unresolvable(metric, predicted, best, top, mask, weights, level),
-        reason=_why_none(terms, baselines, base_terms, top_terms) if not mask.any() else reason,
+        reason=ratio.reason if mask.any() else _why_none(terms, baselines, base_terms, top_terms),
+        sd=ratio.sd,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ratio:
+    """The score, its interval and spread over the resamples, or the reason why there is none."""
+
+    value: float = NAN
+    lower: float = NAN
+    upper: float = NAN
+    sd: float = NAN
+    reason: str = ""
 
 
 def _ratio(
@@ -154,34 +168,32 @@ def _ratio(
     r: _Side,
     n_units: int,
     level: float,
-) -> tuple[float, float, float, str]:
-    """Value, lower, upper and, where there is no value, the reason."""
+) -> _Ratio:
+    """(u - b) / (r - b) of the aggregates and of every resample."""
     if b is None:
-        return NAN, NAN, NAN, "no baseline has a value; score one of the trivial answers too"
+        return _Ratio(reason="no baseline has a value; score one of the trivial answers too")
     if not (np.isfinite(u.value) and np.isfinite(r.value)):
         who = "model" if not np.isfinite(u.value) else "replicate"
-        return NAN, NAN, NAN, f"{definition.name} of the {who} has no value on the shared groups"
+        why = f"{definition.name} of the {who} has no value on the shared groups"
+        return _Ratio(reason=why)
     if n_units < 2:
-        return NAN, NAN, NAN, f"{n_units} unit(s) of replication: noise cannot be judged"
+        return _Ratio(reason=f"{n_units} unit(s) of replication: noise cannot be judged")
     loss_u, loss_b, loss_r = (_loss(definition, side.value) for side in (u, b, r))
     many_u, many_b, many_r = (_losses(definition, side.values) for side in (u, b, r))
     low, high = interval(many_b - many_r, level)
     if not low > 0.0:
-        return (
-            NAN,
-            NAN,
-            NAN,
-            (
-                f"the {r.name} ({r.value:.4g}) is not better than the baseline {b.name} "
-                f"({b.value:.4g}) beyond noise: gain [{low:.4g}, {high:.4g}]; there is no room "
-                "in which to place a model"
-            ),
+        return _Ratio(
+            reason=f"the {r.name} ({r.value:.4g}) is not better than the baseline {b.name} "
+            f"({b.value:.4g}) beyond noise: gain [{low:.4g}, {high:.4g}]; there is no room "
+            "in which to place a model"
         )
     gain = many_b - many_r
     ratios = np.full(len(gain), np.nan)
     np.divide(many_b - many_u, gain, out=ratios, where=gain != 0)
     lower, upper = interval(ratios, level)
-    return (loss_b - loss_u) / (loss_b - loss_r), lower, upper, ""
+    finite = ratios[np.isfinite(ratios)]
+    sd = float(np.std(finite, ddof=1)) if len(finite) > 1 else NAN
+    return _Ratio((loss_b - loss_u) / (loss_b - loss_r), lower, upper, sd)
 
 
 def _loss(definition: MetricDefinition, value: float) -> float:

@@ -1,4 +1,4 @@
-"""The format of a file, by the longest suffix that a registered reader or writer claims."""
+"""The format of a file or folder: as named, or by the longest suffix that a plug-in claims."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["read", "suffixes", "write"]
 
 
-def read(path: Path) -> AnnData | MuData | pd.DataFrame | Network:
-    """The content of a file of any registered format, e.g. ``.csv.gz`` before ``.gz``.
+def read(path: Path, format: str | None = None) -> AnnData | MuData | pd.DataFrame | Network:
+    """The content of a file, or of a folder that is read as one thing (Zarr, 10x).
 
-    Raises DataError, listing the suffixes there are, when no reader claims the name.
+    format: the name of a reader, for files whose name does not tell (a DepMap ``.csv``); None
+    takes the longest suffix, e.g. ``.csv.gz`` before ``.gz``. Raises PluginError, with the
+    nearest names, on an unknown format, and DataError, listing the suffixes there are, when no
+    reader claims the name.
     """
-    content: AnnData | MuData | pd.DataFrame | Network = _pick("reader", path).read(path)
+    reader = _pick("reader", path) if format is None else registry.load("reader", format)()
+    content: AnnData | MuData | pd.DataFrame | Network = reader.read(path)
     return content
 
 
@@ -58,11 +62,23 @@ def _known(kind: str) -> tuple[dict[str, tuple[str, Any]], list[str]]:
 
 def _pick(kind: str, path: Path) -> Any:
     found, problems = _known(kind)
-    fitting = [suffix for suffix in found if path.name.lower().endswith(suffix)]
+    fitting = [suffix for suffix in found if _ends(path.name.lower(), suffix)]
     if not fitting:
         broken = f" (not available: {'; '.join(problems)})" if problems else ""
+        named = sorted({name for name, _ in found.values()})
+        remedy = f", or format = one of {', '.join(named)}" if kind == "reader" else ""
         raise DataError(
             f"no {kind} for {path.name!r}; expected a name ending in one of "
-            f"{', '.join(sorted(found))}{broken}"
+            f"{', '.join(sorted(found))}{remedy}{broken}"
         )
     return found[max(fitting, key=len)][1]()
+
+
+def _ends(name: str, suffix: str) -> bool:
+    """Whether the name ends in a suffix; one of several words may also follow an underscore.
+
+    So ``GSE1_series_matrix.txt.gz`` ends in ``.series_matrix.txt.gz``, and the folder
+    ``filtered_feature_bc_matrix`` in ``.feature_bc_matrix``.
+    """
+    words = suffix.removeprefix(".")
+    return name.endswith(suffix) or (("." in words or "_" in words) and name.endswith(f"_{words}"))

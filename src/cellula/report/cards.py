@@ -33,8 +33,10 @@ def _real(value: object) -> float:
 class DataCard:
     """One source of data: what it is, whose it is, who is in it.
 
-    sources: SHA-256 by file. roles: (role, distinct values). counts: of contexts and
-    perturbations, the most frequent first.
+    sources: SHA-256 by file. roles: (role, distinct values). counts: profiles of contexts and
+    perturbations, the most frequent first; spread: role -> least, median and most profiles that
+    one has. labels: other columns, each with (label, contexts, profiles). names: role -> label
+    -> common name.
     """
 
     name: str
@@ -52,6 +54,9 @@ class DataCard:
     roles: tuple[tuple[str, int], ...]
     counts: Mapping[str, tuple[tuple[str, int], ...]]
     digest: str
+    spread: Mapping[str, tuple[float, float, float]]
+    labels: Mapping[str, tuple[tuple[str, int, int], ...]]
+    names: Mapping[str, Mapping[str, str]]
 
     @staticmethod
     def of(row: Mapping[str, Any]) -> DataCard:
@@ -76,6 +81,15 @@ class DataCard:
                 for name, rows in counts.items()
             },
             digest=str(row.get("digest") or ""),
+            spread={
+                str(role): (_real(one["least"]), _real(one["median"]), _real(one["most"]))
+                for role, one in (row.get("spread") or {}).items()
+            },
+            labels={
+                str(one["label"]): tuple((str(name), int(c), int(n)) for name, c, n in one["rows"])
+                for one in row.get("labels") or ()
+            },
+            names={str(role): dict(one) for role, one in (row.get("names") or {}).items()},
         )
 
 

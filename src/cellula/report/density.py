@@ -10,9 +10,9 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from cellula.core.numerals import count, number
 from cellula.report.blocks import Figure
 from cellula.report.figures import twice
-from cellula.report.numerals import count, number
 from cellula.report.svg import Scale, drawing, group, label, line, path, ticks
 
 __all__ = ["Cloud", "density_figure", "hexagons"]

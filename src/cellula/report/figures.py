@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from cellula.core.numerals import estimate, number
 from cellula.report.blocks import Figure
-from cellula.report.numerals import estimate, number
 from cellula.report.svg import (
     CHARACTER,
     Scale,
@@ -264,7 +264,8 @@ def _bar_drawing(panels: Sequence[Panel], alternative: str, width: float) -> Mar
 
 
 def _panel(panel: Panel, width: float) -> list[Markup]:
-    names = 0.44 * width
+    longest = max((len(bar.name) for bar in panel.bars), default=0)
+    names = min(0.44 * width, CHARACTER * longest + 4)
     texts = CHARACTER * max((len(bar.text) for bar in panel.bars), default=0) + 10
     values = [bar.value for bar in panel.bars]
     scale = Scale(min([0.0, *values]), max([0.0, *values]), names + 8, width - texts)

@@ -82,6 +82,16 @@ class StudyRecord:
             if item.kind == kind and (subject is None or item.subject == subject)
         )
 
+    def names(self, role: str) -> Mapping[str, str]:
+        """Label -> common name of perturbations or contexts, as data and study tell them."""
+        found: dict[str, str] = {}
+        for card in self.data:
+            found |= card.names.get(role, {})
+        if role == "perturbation":
+            named = self.part("explain").get("perturbation") or ()
+            found |= {str(one["id"]): str(one["name"]) for one in named if one.get("name")}
+        return found
+
     def scores(self, claim: str) -> ScoreTable | None:
         """All models by all metrics of a claim; None before they are scored."""
         found = self.about("scores", claim)
@@ -205,6 +215,7 @@ def _verdict(row: Mapping[str, Any]) -> Verdict:
         threshold=row.get("threshold"),
         feedback=Feedback(feedback) if feedback else None,
         evidence=row.get("evidence"),
+        about=str(row.get("about") or ""),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from cellula.core.claim import ClaimKind
 from cellula.core.gate import Feedback, Loop, Outcome, Slot
-from cellula.report.numerals import count
+from cellula.core.numerals import count
 
 __all__ = [
     "CLAIM_SCOPE",
@@ -25,6 +25,7 @@ __all__ = [
     "plural",
     "sentence",
     "value_words",
+    "with_name",
 ]
 
 #: The name under which the model chosen inside training stands in every table of scores.
@@ -132,6 +133,14 @@ def model_words(model: str) -> str:
 def capital(text: str) -> str:
     """The text with a capital to begin a sentence; the rest as it is (``RMSE``)."""
     return text[:1].upper() + text[1:]
+
+
+def with_name(names: Mapping[str, str], label: str) -> str:
+    """A label with its common name, ``PLX4720 (1036)``; the parts of a combination one by one."""
+    if label in names and names[label] != label:
+        return f"{names[label]} ({label})"
+    parts = label.split("+")
+    return " + ".join(with_name(names, part) for part in parts) if len(parts) > 1 else label
 
 
 def sentence(text: str) -> str:

@@ -109,6 +109,8 @@ class GateConformance:
         rules.require(verdict.loop is gate.loop, "the verdict is of the gate's loop", verdict.loop)
         rules.require(verdict.slot is gate.slot, "the verdict is of the gate's slot", verdict.slot)
         rules.require(bool(verdict.reason.strip()), "the verdict has a reason")
+        is_told = isinstance(verdict.about, str) and (not verdict.about or _has_number(verdict))
+        rules.require(is_told, "about names what a number measures", repr(verdict.about))
         subjects = {evidence[kind].subject for kind in gate.needs}
         rules.require(verdict.subject in subjects, "its subject is the evidence's", verdict.subject)
         read = {kind: evidence[kind].hash for kind in gate.needs}
@@ -132,3 +134,8 @@ class GateConformance:
 
     def _gate(self) -> Any:
         return self.plugin(self.plugin.options_type(**self.options))
+
+
+def _has_number(verdict: Verdict) -> bool:
+    """Whether there is a number to speak about, or would be had it failed for another reason."""
+    return verdict.number is not None or not verdict.has_passed

@@ -142,8 +142,9 @@ def _answer(
     """One model with one seed: calibrated inside training, fitted on all of it, asked."""
     began = time.perf_counter()
     held = _out_of_fold(task, part, one, run)
-    if held is not None and baseline is not None:
-        held = replace(held, baseline=baseline.predicted, baseline_name=BASELINES[0])
+    trivial = held if one.kind == BASELINES[0] else baseline
+    if held is not None and trivial is not None:
+        held = replace(held, baseline=trivial.predicted, baseline_name=BASELINES[0])
     fitted = _fit(one, part.data, part.inner, run)
     asked, value = fitted, float("nan")
     if held is not None:

@@ -15,7 +15,6 @@ from license_expression import Licensing, get_spdx_licensing
 
 from cellula.core.canonical import canonical_json, plain
 from cellula.core.comparison import Comparison
-from cellula.core.dataset import Dataset
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Verdict
 from cellula.data.data_source import DataSource
@@ -23,13 +22,13 @@ from cellula.io.parquet import frame_bytes
 from cellula.validation.competitors import Competitor
 from cellula.validation.preparation import PreparedStudy, split_files
 from cellula.validation.registration import Registration
+from cellula.validation.representation import counted, label_columns, named, represented, spread
 from cellula.validation.scoring import REPLICATE, SELECTED, ClaimScores
 
 __all__ = ["bundle_files", "evidence_path", "evidence_paths", "may_include_truth"]
 
 #: Packages whose version can change a number.
 PACKAGES = ("cellula", "numpy", "scipy", "pandas", "numba", "anndata", "scikit-learn")
-LISTED_LABELS = 20
 
 
 def bundle_files(
@@ -189,14 +188,15 @@ def _source(source: DataSource, prepared: PreparedStudy) -> dict[str, Any]:
         "digest": prepared.digest,
     }
     if source.role == "profiles":
-        card |= _profiles(data)
+        card |= _profiles(prepared)
     else:
         table = getattr(data, source.role)
         card |= {"n_profiles": len(table), "n_readouts": table.shape[1]}
     return plain(card)  # type: ignore[no-any-return]
 
 
-def _profiles(data: Dataset) -> dict[str, Any]:
+def _profiles(prepared: PreparedStudy) -> dict[str, Any]:
+    data = prepared.data
     return {
         "n_profiles": data.n_profiles,
         "n_readouts": len(data.readouts),
@@ -204,12 +204,8 @@ def _profiles(data: Dataset) -> dict[str, Any]:
         "roles": [
             {"role": role, "n_distinct": int(data.obs[role].nunique())} for role in data.roles
         ],
-        "counts": {
-            role: [
-                [str(label), int(n)]
-                for label, n in data.obs[role].value_counts().head(LISTED_LABELS).items()
-            ]
-            for role in ("context", "perturbation")
-            if data.has_role(role)
-        },
+        "counts": counted(data),
+        "spread": spread(data),
+        "labels": represented(data, label_columns(prepared.study, data)),
+        "names": named(prepared.study, data),
     }

@@ -7,11 +7,11 @@ from typing import Any
 
 from cellula.core import registry
 from cellula.core.dataset import Dataset
-from cellula.core.errors import StudyError
+from cellula.core.errors import MissingExtra, PluginError, StudyError
 from cellula.core.model import Capabilities, Model
 from cellula.validation.study import Claim, ModelChoice, Study
 
-__all__ = ["BASELINES", "Competitor", "competitors", "study_models"]
+__all__ = ["BASELINES", "Competitor", "competitors", "model_mistakes", "study_models"]
 
 #: What every score is anchored to; always fitted, whether a study names them or not.
 BASELINES = ("mean_response", "control")
@@ -32,23 +32,26 @@ class Competitor:
         return claim.kind in self.model.capabilities.claims
 
 
-def study_models(study: Study, data: Dataset) -> tuple[Competitor, ...]:
-    """Every model of the study and the baselines, baselines first.
-
-    Raises StudyError, listing all mistakes, on unknown kinds and wrong options.
-    """
+def model_mistakes(study: Study) -> list[str]:
+    """One line for every unknown kind of model and every wrong option, with its path."""
     mistakes: list[str] = []
-    chosen: list[Competitor] = []
     for number, choice in enumerate(study.model):
         try:
-            chosen.append(_competitor(choice))
+            _competitor(choice)
         except StudyError as error:
             lines = error.mistakes or (str(error),)
             mistakes += [f"model.{number}.options: {line}" for line in lines]
-        except (RuntimeError, ImportError) as error:
+        except (PluginError, MissingExtra) as error:
             mistakes.append(f"model.{number}.kind: {error}")
-    if mistakes:
-        raise StudyError(f"{len(mistakes)} mistake(s) in the models:", mistakes)
+    return mistakes
+
+
+def study_models(study: Study, data: Dataset) -> tuple[Competitor, ...]:
+    """Every model of the study and the baselines, baselines first.
+
+    Raises StudyError or PluginError where :func:`model_mistakes` has found mistakes.
+    """
+    chosen = [_competitor(choice) for choice in study.model]
     named = {competitor.kind for competitor in chosen}
     return (*_implied(named, data), *sorted(chosen, key=lambda one: not one.is_baseline))
 

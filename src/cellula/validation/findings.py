@@ -17,7 +17,8 @@ from cellula.core.metric import Metric
 from cellula.core.model import Explaining
 from cellula.evaluation.score import score
 from cellula.validation.answers import ClaimTask, FoldAnswers
-from cellula.validation.scoring import LEVEL, SELECTED, ClaimScores
+from cellula.validation.competitors import Competitor
+from cellula.validation.scoring import LEVEL, N_RESAMPLES, SELECTED, ClaimScores
 from cellula.validation.study import Explain
 
 __all__ = ["attribution", "claim_evidence", "gate_evidence"]
@@ -26,14 +27,13 @@ __all__ = ["attribution", "claim_evidence", "gate_evidence"]
 def claim_evidence(
     task: ClaimTask, scores: ClaimScores, folds: Sequence[FoldAnswers], inputs: Mapping[str, str]
 ) -> tuple[Evidence, ...]:
-    """Evidence of kinds scores, selection, domain and, with several seeds, stability."""
-    found = [
+    """Evidence of kinds scores, selection, domain and stability."""
+    return (
         _score_table(task, scores, inputs),
         _selection(task, folds, inputs),
         _domain(task, scores, inputs),
-    ]
-    stability = _stability(task, scores, inputs)
-    return (*found, *([stability] if stability else []))
+        _stability(task, scores, folds, inputs),
+    )
 
 
 def gate_evidence(
@@ -113,25 +113,37 @@ def _score_of(metric: Metric, comparison: Comparison, rows: NDArray[np.bool_]) -
     return score(metric, comparison.take(rows)).value
 
 
-def _stability(task: ClaimTask, scores: ClaimScores, inputs: Mapping[str, str]) -> Evidence | None:
-    """The first gate's metric of every model that was fitted with several seeds."""
-    wanted = task.metric.definition.id
-    rows = []
-    for one in task.models:
-        if len(one.seeds) < 2:
-            continue
-        names = [one.id, *(f"{one.id}#{seed}" for seed in one.seeds[1:])]
-        values = [
-            found.score.value
-            for name in names
-            for found in scores.table
-            if (found.model, found.score.metric) == (name, wanted)
-        ]
-        spread = float(np.std(values, ddof=1))
-        rows.append({"model": one.id, "seeds": list(one.seeds), "values": values, "sd": spread})
-    if not rows:
-        return None
-    return Evidence("stability", task.claim.id, plain({"metric": wanted, "rows": rows}), inputs)
+def _stability(
+    task: ClaimTask,
+    scores: ClaimScores,
+    folds: Sequence[FoldAnswers],
+    inputs: Mapping[str, str],
+) -> Evidence:
+    """How far the anchored score of every gate moves: over resamples, and over seeds.
+
+    Seeds: of every model that was selected in some fold and was fitted with several.
+    """
+    rows: list[dict[str, Any]] = []
+    chosen = {fold.selected for fold in folds}
+    several = [one for one in task.models if one.id in chosen and len(one.seeds) > 1]
+    for rule, anchored in zip(task.claim.gate, scores.gates, strict=True):
+        row = {"metric": rule.metric, "space": rule.space}
+        spread = {"over": "resamples", "n": N_RESAMPLES, "sd": anchored.sd}
+        rows.append({**row, "model": SELECTED, **spread})
+        for one in several:
+            values = _over_seeds(one, rule.metric, scores)
+            spread = {"over": "seeds", "n": len(one.seeds), "sd": float(np.std(values, ddof=1))}
+            kept = {"seeds": list(one.seeds), "values": values}
+            rows.append({**row, "model": one.id, **spread, **kept})
+    return Evidence("stability", task.claim.id, plain({"rows": rows}), inputs)
+
+
+def _over_seeds(one: Competitor, metric: str, scores: ClaimScores) -> list[float]:
+    """The anchored score of every seed of a model; NaN where a seed has none."""
+    names = [one.id, *(f"{one.id}#{seed}" for seed in one.seeds[1:])]
+    found = {row.model: row.anchored for row in scores.table if row.score.metric == metric}
+    anchored = [found.get(name) for name in names]
+    return [float("nan") if score is None else score.value for score in anchored]
 
 
 def attribution(

@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellula.core.dataset import Dataset
-from cellula.core.errors import StudyError
+from cellula.core.errors import CellulaError, StudyError
 from cellula.data.open import open_dataset
 from cellula.data.splits import Fold, split
 from cellula.io.parquet import frame_bytes
 from cellula.validation.answers import ClaimTask, load_metric
-from cellula.validation.competitors import competitors, study_models
+from cellula.validation.competitors import competitors, model_mistakes, study_models
 from cellula.validation.study import UNITS, Claim, Study, parse_study
 
 __all__ = ["PreparedStudy", "prepare", "split_files"]
@@ -49,6 +49,7 @@ def prepare(path: Path, cache: Path | None = None, folder: Path | None = None) -
         raise StudyError(f"there is no study file {path}; `cellula init` writes one")
     source = path.read_bytes()
     study = parse_study(source, path.name)
+    _check_plugins(study, path.name)
     data = open_dataset(study.data, folder or path.parent, cache)
     models = study_models(study, data)
     tasks = []
@@ -64,9 +65,20 @@ def prepare(path: Path, cache: Path | None = None, folder: Path | None = None) -
                 models=competitors(claim, models, data),
             )
         )
-        for rule in claim.gate[1:]:
-            load_metric(rule.metric)
     return PreparedStudy(study, source, path.name, data, data.digest(), tuple(tasks))
+
+
+def _check_plugins(study: Study, name: str) -> None:
+    """Raise StudyError listing every model and metric that is not there as the study says."""
+    mistakes = model_mistakes(study)
+    for number, claim in enumerate(study.claim):
+        for place, rule in enumerate(claim.gate):
+            try:
+                load_metric(rule.metric)
+            except CellulaError as error:
+                mistakes.append(f"claim.{number}.gate.{place}.metric: {error}")
+    if mistakes:
+        raise StudyError(f"{name} has {len(mistakes)} mistake(s):", mistakes)
 
 
 def _unit(claim: Claim, data: Dataset) -> str:

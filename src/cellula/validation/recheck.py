@@ -11,6 +11,7 @@ from cellula.core.errors import CellulaError
 from cellula.core.evidence import Evidence
 from cellula.evidence.findings import Problem, Verification
 from cellula.validation.bundling import evidence_path
+from cellula.validation.credibility import standings
 from cellula.validation.deciding import ENTRY_GATES, decide_study
 from cellula.validation.study import Study
 
@@ -27,7 +28,8 @@ def decide_again(files: Mapping[str, bytes]) -> Verification:
     try:
         study = Study.model_validate(json.loads(files["study.json"]))
         evidence = _evidence(study, files)
-        again = canonical_json(plain(list(decide_study(study, evidence))))
+        verdicts = decide_study(study, evidence)
+        again = canonical_json(plain(list(verdicts)))
         recorded = canonical_json(json.loads(files[VERDICTS]))
     except KeyError as error:
         return Verification((Problem(str(error).strip("'"), "is missing: no gate can decide"),))
@@ -36,8 +38,13 @@ def decide_again(files: Mapping[str, bytes]) -> Verification:
     if again != recorded:
         wrong = "does not follow from the evidence: deciding again gives other verdicts"
         return Verification((Problem(VERDICTS, wrong),))
-    n_verdicts = len(json.loads(again))
-    return Verification(known=(f"all {n_verdicts} verdicts follow from the evidence",))
+    known = [f"all {len(verdicts)} verdicts follow from the evidence"]
+    known += [
+        f"claim {one.claim}: tier {one.tier.value} reached, {one.required.value} required; "
+        f"permitted use: {one.permitted_use}"
+        for one in standings(study.model_dump(mode="json"), verdicts)
+    ]
+    return Verification(known=tuple(known))
 
 
 def _evidence(study: Study, files: Mapping[str, bytes]) -> list[Evidence]:
@@ -51,6 +58,8 @@ def _evidence(study: Study, files: Mapping[str, bytes]) -> list[Evidence]:
             path = evidence_path("anchored_score", claim.id, number)
             if path in files:
                 found.append(_read(files, path))
+        if any(item.subject == claim.id for item in found if item.kind == "anchored_score"):
+            found.append(_read(files, evidence_path("stability", claim.id)))
     return found
 
 

@@ -28,6 +28,7 @@ from cellula.validation.competitors import BASELINES
 
 __all__ = [
     "LEVEL",
+    "N_RESAMPLES",
     "REPLICATE",
     "SELECTED",
     "ClaimScores",

@@ -7,10 +7,18 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+)
 
 from cellula.core.canonical import canonical_json, hash_bytes
 from cellula.core.claim import ClaimKind
@@ -19,7 +27,8 @@ from cellula.core.gate import FEEDBACK, Feedback, Loop
 from cellula.core.perturbation import PerturbationKind
 from cellula.core.roles import ROLES
 from cellula.data.data_source import DataSource
-from cellula.data.splits import HoldOut
+from cellula.data.splits import Folds, Fraction
+from cellula.validation.mistakes import AS, mistakes_of
 
 __all__ = [
     "UNITS",
@@ -82,11 +91,12 @@ class ModelChoice(_Strict):
     options: dict[str, Any] = {}
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
 
-    @model_validator(mode="after")
-    def _seeds_differ(self) -> ModelChoice:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds {list(self.seeds)} repeat; each seed counts once")
-        return self
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"{list(seeds)} repeat a seed; each seed counts once")
+        return seeds
 
 
 class GateRule(_Strict):
@@ -100,12 +110,25 @@ class GateRule(_Strict):
     why: str = Field(min_length=1)
     on_fail: Feedback
 
-    @model_validator(mode="after")
-    def _inner_feedback(self) -> GateRule:
-        if self.on_fail not in FEEDBACK[Loop.INNER]:
+    @field_validator("on_fail")
+    @classmethod
+    def _inner_feedback(cls, on_fail: Feedback) -> Feedback:
+        if on_fail not in FEEDBACK[Loop.INNER]:
             allowed = ", ".join(sorted(FEEDBACK[Loop.INNER]))
-            raise ValueError(f"on_fail is {self.on_fail.value!r}; expected one of {allowed}")
-        return self
+            raise ValueError(f"not of the inner loop; expected one of {allowed}")
+        return on_fail
+
+
+def _form_of_hold_out(value: object) -> str | None:
+    """Which of the forms of ``hold_out`` is meant; None where it is none of them."""
+    if value == "each":
+        return AS + "each"
+    if isinstance(value, list | tuple):
+        return AS + "names"
+    for form, key in ((Fraction, "fraction"), (Folds, "folds")):
+        if isinstance(value, form) or (isinstance(value, dict) and key in value):
+            return AS + key
+    return None
 
 
 class Claim(_Strict):
@@ -116,18 +139,30 @@ class Claim(_Strict):
 
     id: str = Field(pattern=NAME, max_length=64)
     kind: ClaimKind
-    hold_out: HoldOut
+    hold_out: Annotated[
+        Annotated[Literal["each"], Tag(AS + "each")]
+        | Annotated[tuple[str, ...], Tag(AS + "names"), Field(min_length=1)]
+        | Annotated[Fraction, Tag(AS + "fraction")]
+        | Annotated[Folds, Tag(AS + "folds")],
+        Discriminator(
+            _form_of_hold_out,
+            custom_error_type="hold_out",
+            custom_error_message='expected "each", a list of names, { fraction, seed } or '
+            "{ folds, seed }",
+        ),
+    ]
     over: str | None = None
     unit: str | None = None
     models: tuple[str, ...] = ()
     statement: str = ""
     gate: tuple[GateRule, ...] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _unit_is_a_role(self) -> Claim:
-        if self.unit is not None and self.unit not in UNITS:
-            raise ValueError(f"unit is {self.unit!r}; expected one of {', '.join(UNITS)}")
-        return self
+    @field_validator("unit")
+    @classmethod
+    def _unit_is_a_role(cls, unit: str | None) -> str | None:
+        if unit is not None and unit not in UNITS:
+            raise ValueError(f"no unit of replication; expected one of {', '.join(UNITS)}")
+        return unit
 
 
 #: Roles that may be the unit of replication, in the order of preference.
@@ -311,33 +346,12 @@ def _checked(tree: dict[str, Any], name: str) -> Study:
     try:
         study = Study.model_validate(tree)
     except ValidationError as error:
-        mistakes = sorted({_line(item) for item in error.errors()})
+        mistakes = mistakes_of(error, tree)
         raise StudyError(f"{name} has {len(mistakes)} mistake(s):", mistakes) from error
     mistakes = _cross_checks(study)
     if mistakes:
         raise StudyError(f"{name} has {len(mistakes)} mistake(s):", mistakes)
     return study
-
-
-def _line(item: Any) -> str:
-    """One mistake: path, what is wrong, what was found."""
-    # Parts of the path that name the branch of a union are no part of the file.
-    parts = [str(part) for part in item["loc"] if not _is_branch(part)]
-    path = ".".join(parts)
-    if item["type"] == "extra_forbidden":
-        return f"{path}: unknown key"
-    if item["type"] == "missing":
-        return f"{path}: missing"
-    message = str(item["msg"]).removeprefix("Value error, ")
-    found = item["input"]
-    shown = f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
-    return f"{path}: {message}{shown}"
-
-
-def _is_branch(part: object) -> bool:
-    return isinstance(part, str) and (
-        part in {"Fraction", "Folds"} or part.startswith(("literal[", "tuple[", "function-", "lax"))
-    )
 
 
 def _cross_checks(study: Study) -> list[str]:

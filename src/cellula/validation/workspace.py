@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellula.core.errors import EvidenceError
 from cellula.evidence.blobs import BlobStore
 from cellula.evidence.keys import SigningKey, signing_key
 from cellula.evidence.ledger import Ledger
 
-__all__ = ["Workspace", "open_workspace"]
+__all__ = ["LEDGER", "Workspace", "find_workspace", "open_workspace"]
+
+LEDGER = "ledger.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +38,18 @@ def open_workspace(folder: Path, key_folder: Path | None = None) -> Workspace:
     """Open or make a workspace; the signing key is made on first use (see evidence.keys)."""
     folder.mkdir(parents=True, exist_ok=True)
     key = signing_key(key_folder)
-    ledger = Ledger(folder / "ledger.sqlite", key)
+    ledger = Ledger(folder / LEDGER, key)
     return Workspace(folder, key, ledger, BlobStore(folder / "blobs"))
+
+
+def find_workspace(folder: Path, key_folder: Path | None = None) -> Workspace:
+    """Open a workspace that is there; nothing is made.
+
+    Raises EvidenceError where there is none: then no study is registered in it.
+    """
+    if not (folder / LEDGER).is_file():
+        raise EvidenceError(
+            f"the study is not registered: {folder} is no workspace, it holds no ledger; register "
+            "the study first (cellula register FILE), or name the workspace that it is in"
+        )
+    return open_workspace(folder, key_folder)

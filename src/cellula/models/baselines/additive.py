@@ -35,13 +35,14 @@ class AdditiveOptions(Options):
 @final
 @dataclass(frozen=True, slots=True)
 class Additive:
-    """control + sum over components of the component's mean effect alone [ahlmanneltze2025]_.
+    """Assumes that the effects of the parts of a combination add up, and that each part does in
+    every context what it did alone on average.
 
-    An effect is (pseudobulk - control) averaged over training contexts with equal weight; a
+    control + sum over components of the component's mean effect alone [ahlmanneltze2025]_. An
+    effect is (pseudobulk - control) averaged over training contexts with equal weight; a
     component not measured alone has the mean effect of all that were. A sum needs effects
-    relative to a control, so tables of absolute values without controls are refused.
-    In domain: every component was measured alone (at the queried dose and time, where the data
-    have such).
+    relative to a control, so tables of absolute values without controls are refused. In domain:
+    every component was measured alone (at the queried dose and time, where the data have such).
     """
 
     options: AdditiveOptions

@@ -54,8 +54,10 @@ class BilinearRidgeOptions(Options):
 @final
 @dataclass(frozen=True, slots=True)
 class BilinearRidge:
-    """delta = center + G W P, with G (genes, d) and P (perturbations, k) given [ahlmanneltze2025]_.
+    """Assumes that the change of every gene is a product of what describes the gene and what
+    describes the perturbation, linear in both, and that the effects of a combination add up.
 
+    delta = center + G W P, with G (genes, d) and P (perturbations, k) given [ahlmanneltze2025]_.
     Y holds the training pseudobulks (genes x perturbations, averaged over contexts with equal
     weight), delta = Y - control, center the mean of delta over perturbations. G: the scores of
     the genes on the top principal components of Y, centred by perturbation. P: the row of the

@@ -31,9 +31,10 @@ class ControlOptions(Options):
 @final
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Predicts the control mean of the query's context, whatever the perturbation.
+    """Assumes that a perturbation changes nothing.
 
-    On log1p cells the prediction carries control cells of that context.
+    Predicts the control mean of the query's context, whatever the perturbation. On log1p cells
+    the prediction carries control cells of that context.
     """
 
     options: ControlOptions

@@ -28,12 +28,13 @@ class MeanResponseOptions(Options):
 @final
 @dataclass(frozen=True, slots=True)
 class MeanResponse:
-    """The effect of a treatment averaged over training contexts, each with equal weight.
+    """Assumes that every context responds to a treatment like the average of those measured.
 
-    With controls the effect is (pseudobulk - control) and is added to the control mean of the
-    query's context; without them it is the mean value (on drug responses: the drug mean). An
-    unseen dose or time gets its perturbation's mean, an unseen perturbation the mean over all.
-    In domain: the treatment was seen, and where there are controls the context has some.
+    The effect of a treatment averaged over training contexts, each with equal weight. With
+    controls the effect is (pseudobulk - control) and is added to the control mean of the query's
+    context; without them it is the mean value (on drug responses: the drug mean). An unseen dose
+    or time gets its perturbation's mean, an unseen perturbation the mean over all. In domain: the
+    treatment was seen, and where there are controls the context has some.
     """
 
     options: MeanResponseOptions

@@ -58,14 +58,16 @@ class PairCompletionOptions(Options):
 @final
 @dataclass(frozen=True, slots=True)
 class PairCompletion:
-    """Each treatment's response is regressed on all other treatments' in the same context.
+    """Assumes that treatments which acted alike in the contexts where both were measured also do
+    in the others, and that features of a context shift its responses linearly.
 
-    Per readout, the standardised responses of context c are Gaussian, z_c ~ N(m + B x_c, C):
-    x_c the context's features, C the covariance of treatments shrunk to its diagonal, so that
-    few directions carry what is shared. Fitted with the missing entries by
-    expectation-maximisation [dempster1977]_; a pair's answer is its mean given all that was
-    measured in its context (for a measured pair: all else), with a 90 % interval. An unseen
-    context has m + B x_c, an unseen perturbation the context's mean; neither is in domain.
+    Each treatment's response is regressed on all others' in the same context. Per readout, the
+    standardised responses of context c are Gaussian, z_c ~ N(m + B x_c, C): x_c the context's
+    features, C the covariance of treatments shrunk to its diagonal, so that few directions carry
+    what is shared. Fitted with the missing entries by expectation-maximisation [dempster1977]_; a
+    pair's answer is its mean given all that was measured in its context (for a measured pair: all
+    else), with a 90 % interval. An unseen context has m + B x_c, an unseen perturbation the
+    context's mean; neither is in domain.
     """
 
     options: PairCompletionOptions

@@ -53,7 +53,8 @@ class RidgeOptions(Options):
 @final
 @dataclass(frozen=True, slots=True)
 class Ridge:
-    """Linear in the features, shrunk to the mean response [hoerl1970]_.
+    """Assumes that the response depends linearly on the features, each weighing the same in all
+    contexts, and is near the mean response where they say little [hoerl1970]_.
 
     By contexts: one ridge a treatment (and readout) over the contexts in which it was measured,
     y = b0 + x_c b, b0 not penalised; so without a signal the answer is the treatment's mean.

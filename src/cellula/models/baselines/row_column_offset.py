@@ -39,10 +39,12 @@ class RowColumnOffsetOptions(Options):
 @final
 @dataclass(frozen=True, slots=True)
 class RowColumnOffset:
-    """y[t, c] = a[t] + b[c] by penalised least squares, sum (y - a - b)^2 + k sum b^2.
+    """Assumes that a context is more or less sensitive to all treatments alike: a level for each
+    treatment plus an offset for each context.
 
-    t is a treatment, c a context; k, tuned on validation data, shrinks offsets of contexts that
-    were rarely measured. An unseen context has offset 0. In domain: both were seen.
+    y[t, c] = a[t] + b[c] by penalised least squares, sum (y - a - b)^2 + k sum b^2. t is a
+    treatment, c a context; k, tuned on validation data, shrinks offsets of contexts that were
+    rarely measured. An unseen context has offset 0. In domain: both were seen.
     """
 
     options: RowColumnOffsetOptions

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import groupby
 
+from cellula.core.numerals import count, duration
 from cellula.report.blocks import (
     Absent,
     Block,
@@ -19,7 +20,6 @@ from cellula.report.blocks import (
     Text,
 )
 from cellula.report.cards import LedgerEntry
-from cellula.report.numerals import count, duration
 from cellula.report.record import StudyRecord
 from cellula.report.words import listing, plain_words, plural
 

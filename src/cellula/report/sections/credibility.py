@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellula.core.gate import Loop, Slot
+from cellula.core.numerals import count
 from cellula.report.blocks import Cell, Column, Section, Status, Table, Text
-from cellula.report.numerals import count
 from cellula.report.record import StudyRecord
-from cellula.report.standing import model_risk, required_tier, standings
 from cellula.report.words import listing, plain_words
+from cellula.validation.credibility import model_risk, required_tier, standings
 
 __all__ = ["crosswalk", "requirements"]
 
@@ -100,12 +100,12 @@ def _use(use: Mapping[str, Any]) -> str:
 def _adequacy(record: StudyRecord) -> str:
     return "; ".join(
         f"{one.claim}: {one.word} ({one.tier.value}, required {one.required.value})"
-        for one in standings(record)
+        for one in standings(record.study, record.verdicts)
     )
 
 
 def _adequacy_status(record: StudyRecord) -> Status:
-    found = [one.is_adequate for one in standings(record)]
+    found = [one.is_adequate for one in standings(record.study, record.verdicts)]
     return "pass" if found and all(found) else "wait"
 
 
@@ -215,7 +215,9 @@ def _hashed(record: StudyRecord) -> str:
 
 def _tiers(record: StudyRecord) -> str:
     return (
-        ", ".join(f"{one.claim} {one.tier.value}" for one in standings(record))
+        ", ".join(
+            f"{one.claim} {one.tier.value}" for one in standings(record.study, record.verdicts)
+        )
         if record.verdicts
         else ""
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from cellula.core.numerals import count, number, percent
 from cellula.report.blocks import (
     Absent,
     Block,
@@ -16,10 +18,9 @@ from cellula.report.blocks import (
     Table,
 )
 from cellula.report.figures import Bar, Panel, RankPoint, bar_figure, rank_figure
-from cellula.report.numerals import count, number, percent
 from cellula.report.record import StudyRecord
 from cellula.report.strata import Strata
-from cellula.report.words import capital, metric_words, model_words, plain_words
+from cellula.report.words import capital, metric_words, model_words, plain_words, with_name
 
 __all__ = ["failures", "why"]
 
@@ -34,7 +35,11 @@ def failures(record: StudyRecord) -> Section:
     blocks: list[Block] = []
     for claim in record.claims:
         name = str(claim["id"])
-        ranked = [b for strata in record.strata.get(name, ()) for b in _ranking(strata)]
+        ranked = [
+            block
+            for strata in record.strata.get(name, ())
+            for block in _ranking(strata, record.names(strata.label))
+        ]
         found = [*ranked, *_domain(record, name)]
         if found:
             blocks += [Heading(name), *found]
@@ -48,19 +53,27 @@ def failures(record: StudyRecord) -> Section:
     return Section("failures", "Where it fails", "Where it fails", tuple(blocks))
 
 
-def _ranking(strata: Strata) -> list[Block]:
-    """The distribution over all labels, then the worst by name."""
-    if not strata.rows:
+def _ranking(strata: Strata, names: Mapping[str, str]) -> list[Block]:
+    """The distribution over all labels, then the worst by name; nothing to rank in one."""
+    if len(strata.rows) < 2:
         return []
     what, simple = f"{strata.label}s", model_words(strata.baseline_name)
     told = ""
-    if strata.n_compared:
+    is_baseline = all(row.value == row.baseline for row in strata.rows)
+    if is_baseline:
+        told = " The model selected in training is the baseline itself."
+    elif strata.n_compared:
         told = (
             f" {count(strata.n_behind)} of {count(strata.n_compared)} do worse than their "
             "baseline (orange squares)."
         )
     figure = rank_figure(
-        [RankPoint(row.name, row.value, row.baseline) for row in strata.rows],
+        [
+            RankPoint(
+                with_name(names, row.name), row.value, math.nan if is_baseline else row.baseline
+            )
+            for row in strata.rows
+        ],
         what=what,
         metric=strata.measure,
         ours="selected",
@@ -75,7 +88,7 @@ def _ranking(strata: Strata) -> list[Block]:
     )
     rows = tuple(
         (
-            Cell(row.name),
+            Cell(with_name(names, row.name)),
             Cell(number(row.value, 2)),
             Cell(number(row.baseline, 2)),
             Cell(count(row.n)),
@@ -83,8 +96,7 @@ def _ranking(strata: Strata) -> list[Block]:
         for row in strata.rows[:WORST]
     )
     note = "Single strata are small; they carry no interval, so read them as where to look first."
-    blocks: list[Block] = [figure] if len(strata.rows) > 1 else []
-    return [*blocks, Table(columns, rows, caption=note)]
+    return [figure, Table(columns, rows, caption=note)]
 
 
 def _domain(record: StudyRecord, claim: str) -> list[Block]:
@@ -160,7 +172,7 @@ def _attribution(subject: str, payload: Mapping[str, Any]) -> list[Block]:
 def _name(row: Mapping[str, Any]) -> str:
     """A perturbation by its common name, and the label it has in the data where they differ."""
     label, name = str(row.get("perturbation") or ""), str(row.get("name") or "")
-    return f"{name} ({label})" if name and name != label else label
+    return with_name({label: name} if name else {}, label)
 
 
 def _expected(payload: Mapping[str, Any]) -> list[Block]:

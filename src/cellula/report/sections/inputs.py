@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cellula.core.evidence import Evidence
+from cellula.core.numerals import NO_BREAK, bound, count, duration, number, percent, size
 from cellula.report.blocks import (
     Absent,
     Block,
@@ -21,14 +22,16 @@ from cellula.report.blocks import (
 )
 from cellula.report.cards import DataCard, Fit, ModelCard
 from cellula.report.figures import Bar, Panel, bar_figure
-from cellula.report.numerals import NO_BREAK, bound, count, duration, number, percent, size
 from cellula.report.record import StudyRecord
-from cellula.report.words import listing, plain_words, plural, sentence, value_words
+from cellula.report.references import bibliography, cited
+from cellula.report.words import listing, plain_words, plural, sentence, value_words, with_name
 
 __all__ = ["data", "models"]
 
-#: So many labels of contexts and perturbations are drawn.
+#: So many labels of contexts and perturbations are drawn, unless the least of them has nearly
+#: (this share of) as many profiles as the most frequent one: bars of one length tell nothing.
 LABELS = 8
+EVEN = 0.8
 #: Role -> what its distinct values are called; other roles are not counted.
 ROLE_NOUNS: Mapping[str, str] = {
     "perturbation": "perturbation",
@@ -50,7 +53,7 @@ def data(record: StudyRecord) -> Section:
     for card in record.data:
         blocks += _source(card)
     for card in record.data:
-        blocks += _represented(card)
+        blocks += _represented(card, record.names("perturbation"))
     blocks += [Heading("Quality"), *_quality(record)]
     blocks += [Heading("Batches"), *_batches(record)]
     blocks += [Heading("What the split shares"), *_leaks(record)]
@@ -68,7 +71,12 @@ def _source(card: DataCard) -> list[Block]:
         ("Values", value_words(card.value_type) if card.value_type else ""),
         ("Roles", ", ".join(plural(n, ROLE_NOUNS[r]) for r, n in card.roles if r in ROLE_NOUNS)),
         ("Licence", card.license),
-        ("Source", card.citation or "no citation given"),
+        ("Source", cited(card.citation) if card.citation else "no citation given"),
+        *(
+            (f"Profiles a {ROLE_NOUNS[role]}", _spread(*one))
+            for role, one in card.spread.items()
+            if dict(card.roles).get(role, 0) > 1
+        ),
     ]
     return [
         Heading(f"{card.name} – {plain_words(card.role)}"),
@@ -76,22 +84,42 @@ def _source(card: DataCard) -> list[Block]:
     ]
 
 
-def _represented(card: DataCard) -> list[Block]:
-    panels = []
+def _spread(least: float, median: float, most: float) -> str:
+    if least == most:
+        return f"{number(median)} each"
+    return f"median {number(median)}, from {number(least)} to {number(most)}"
+
+
+def _represented(card: DataCard, names: Mapping[str, str]) -> list[Block]:
+    """Every label column in full; contexts and perturbations only where their counts differ."""
+    panels = [_label_panel(name, rows) for name, rows in card.labels.items() if len(rows) > 1]
     for name, rows in card.counts.items():
+        shown = rows[:LABELS]
+        if len(shown) < 2 or shown[-1][1] > EVEN * shown[0][1]:
+            continue
         distinct = dict(card.roles).get(name, len(rows))
-        bars = tuple(Bar(label, n, count(n)) for label, n in rows[:LABELS])
-        title = f"{plain_words(name)}, {len(bars)} most frequent of {count(distinct)}"
-        if bars:
-            panels.append(Panel(title, bars))
+        bars = tuple(Bar(with_name(names, label), n, count(n)) for label, n in shown)
+        which = f"{len(bars)} most frequent of {count(distinct)}" if distinct > len(bars) else "all"
+        panels.append(Panel(f"{plain_words(name)}, {which}: profiles", bars))
     if not panels:
         return []
     told = ". ".join(
         f"{panel.title}: " + ", ".join(f"{bar.name} {bar.text}" for bar in panel.bars)
         for panel in panels
     )
-    caption = f"Who is represented in {card.name}: profiles by label. What is rare is judged least."
+    caption = (
+        f"Who is represented in {card.name}; bars are profiles. What is rare is judged least, and "
+        "a claim says nothing about what is not here."
+    )
     return [bar_figure(panels, f"Profiles by label. {told}.", caption)]
+
+
+def _label_panel(name: str, rows: tuple[tuple[str, int, int], ...]) -> Panel:
+    """All labels of one column, as far as the bundle lists them."""
+    bars = tuple(
+        Bar(plain_words(label), n, f"{count(contexts)} · {count(n)}") for label, contexts, n in rows
+    )
+    return Panel(f"{plain_words(name)}, {count(len(rows))}: contexts · profiles", bars)
 
 
 def _quality(record: StudyRecord) -> list[Block]:
@@ -220,8 +248,20 @@ def models(record: StudyRecord) -> Section:
                 "comes from the bundle.",
                 is_soft=True,
             ),
+            *_references(record),
         ),
     )
+
+
+def _references(record: StudyRecord) -> list[Block]:
+    """What the models rest on, each source once."""
+    users: dict[str, list[str]] = {}
+    for card in record.models:
+        for key in card.references:
+            users.setdefault(key, []).append(plain_words(card.id))
+    known = bibliography()
+    pairs = tuple((", ".join(names), cited(key)) for key, names in users.items() if key in known)
+    return [Heading("References of the models"), Facts(pairs)] if pairs else []
 
 
 def _model_row(record: StudyRecord, card: ModelCard) -> tuple[Cell, ...]:
@@ -247,7 +287,7 @@ def _selected(record: StudyRecord, card: ModelCard) -> Cell:
         folds = [f for f in item.payload.get("folds") or () if card.id in (f.get("scores") or ())]
         chosen = sum(str(fold.get("selected")) == card.id for fold in folds)
         if folds:
-            parts.append(f"{item.subject} {chosen} of {len(folds)} folds")
+            parts.append(f"{item.subject}\n{chosen} of {plural(len(folds), 'fold')}")
     return Cell("", "\n".join(parts)) if parts else Cell("–")
 
 
@@ -275,5 +315,5 @@ def _coverage(record: StudyRecord, model: str) -> str:
             if row.model == model and row.metric.startswith("coverage@")
         ]
         if rows and math.isfinite(rows[0].value):
-            parts.append(f"{claim['id']} {percent(rows[0].value, 1)}")
+            parts.append(f"{claim['id']}\n{percent(rows[0].value, 1)}")
     return "\n".join(parts) or "–"

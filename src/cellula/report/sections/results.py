@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 
+from cellula.core.numerals import apart, count, estimate, number, percent, span
 from cellula.report.agreement import Agreement
 from cellula.report.blocks import (
     Absent,
@@ -23,7 +26,6 @@ from cellula.report.blocks import (
 from cellula.report.cards import Anchored, GateScore, ScoreRow, ScoreTable
 from cellula.report.density import Cloud, density_figure
 from cellula.report.figures import ScoreMark, score_figure
-from cellula.report.numerals import apart, count, estimate, number, percent, span
 from cellula.report.record import StudyRecord
 from cellula.report.words import (
     SELECTED,
@@ -66,7 +68,7 @@ def _claim(record: StudyRecord, claim: str, kind: str) -> list[Block]:
         return []
     blocks: list[Block] = [Heading(f"{claim}: {claim_scope(kind)}")]
     for score in record.gate_scores(claim):
-        facts = (*_gate_facts(score), *_stability(record, claim, score))
+        facts = (*_gate_facts(score), *_chosen(record, claim), *_stability(record, claim, score))
         blocks += [Facts(facts), _marks(record, claim, table, score)]
     pair = record.agreements.get(claim)
     if pair is not None and len(pair.observed):
@@ -74,16 +76,32 @@ def _claim(record: StudyRecord, claim: str, kind: str) -> list[Block]:
     return [*blocks, *_score_tables(record, table)]
 
 
-def _stability(record: StudyRecord, claim: str, score: GateScore) -> tuple[tuple[str, str], ...]:
-    """The spread over seeds of the models that were fitted with several."""
-    parts = [
-        f"{model_words(str(row['model']))} sd {number(row.get('sd'))} over "
-        f"{plural(len(row.get('seeds') or ()), 'seed')}"
-        for item in record.about("stability", claim)
-        if item.payload.get("metric") == score.metric
-        for row in item.payload.get("rows") or ()
+def _chosen(record: StudyRecord, claim: str) -> tuple[tuple[str, str], ...]:
+    """Which models were selected in how many folds; a trivial answer is called one."""
+    folds = [
+        str(fold.get("selected"))
+        for item in record.about("selection", claim)
+        for fold in item.payload.get("folds") or ()
     ]
-    return (("Over seeds", "; ".join(parts)),) if parts else ()
+    parts = []
+    for model, n in Counter(folds).most_common():
+        text = f"{model_words(model)} in {count(n)} of {plural(len(folds), 'fold')}"
+        if _role(record, model) == "baseline":
+            text += ", a trivial answer: inside training nothing did better"
+        parts.append(text)
+    return (("Selected", "; ".join(parts)),) if parts else ()
+
+
+def _stability(record: StudyRecord, claim: str, score: GateScore) -> tuple[tuple[str, str], ...]:
+    """How far the score moves over resamples, and over the seeds of models that have several."""
+    parts = [
+        f"sd {number(row.get('sd'))} over {count(int(row['n']))} {row['over']}"
+        + ("" if row["model"] == SELECTED else f" of {model_words(str(row['model']))}")
+        for item in record.about("stability", claim)
+        for row in item.payload.get("rows") or ()
+        if (row["metric"], row["space"]) == (score.metric, score.space)
+    ]
+    return (("Stability", "; ".join(parts)),) if parts else ()
 
 
 def _gate_facts(score: GateScore) -> tuple[tuple[str, str], ...]:
@@ -198,7 +216,8 @@ def _covered(pair: Agreement) -> str:
     if not known.any():
         return ""
     inside = (pair.lower <= pair.observed) & (pair.observed <= pair.upper)
-    return f" Its 90 % intervals hold {percent(float(inside[known].mean()))} of the values."
+    share = percent(float(inside[known].mean()))
+    return f" The 90 % intervals of the selected model hold {share} of the values."
 
 
 # -- the table ------------------------------------------------------------------------------------
@@ -233,7 +252,7 @@ def _not_computed(table: ScoreTable) -> list[Block]:
     pairs = []
     for name in missing:
         reasons = dict.fromkeys(row.reason for row in table.rows if row.metric == name)
-        pairs.append((metric_words(name), "; ".join(reasons)))
+        pairs.append((metric_words(name), "; ".join(map(_why_none, reasons))))
     return [Text("Registered metrics that these data cannot answer, and why:"), Facts(tuple(pairs))]
 
 
@@ -272,11 +291,17 @@ def _kind(record: StudyRecord, model: str) -> str:
     return words[_role(record, model)]
 
 
+def _why_none(reason: str) -> str:
+    """Why there is no value, without the count of groups that have none where that is all."""
+    counted = re.match(r"none of \d+ groups has a value; for \d+: (.+)", reason, re.DOTALL)
+    return counted[1] if counted else reason
+
+
 def _score_cell(row: ScoreRow | None, places: int) -> Cell:
     if row is None:
         return Cell("–", "not scored")
     if not math.isfinite(row.value):
-        return Cell("–", row.reason, is_prose=True)
+        return Cell("–", _why_none(row.reason), is_prose=True)
     return Cell(number(row.value, places), span(row.lower, row.upper, places))
 
 
@@ -289,10 +314,10 @@ def _anchor_row(table: ScoreTable, places: Mapping[str, int], which: str) -> tup
     place = "0" if which == "baseline" else "1"
     cells = [Cell(f"{which} ({place})", model_words(shared.pop()) if is_shared else "")]
     for anchor, name, n in zip(anchors, names, places.values(), strict=True):
-        if anchor is None:
+        value = math.nan if anchor is None else anchor.b if which == "baseline" else anchor.r
+        if not math.isfinite(value):
             cells.append(Cell("–"))
             continue
-        value = anchor.b if which == "baseline" else anchor.r
         small = "" if is_shared else model_words(name)
         cells.append(Cell(number(value, n), small, is_prose=True))
     return tuple(cells)

@@ -7,6 +7,7 @@ from typing import Any
 
 from cellula.core.claim import Tier
 from cellula.core.gate import Loop, Slot, Verdict
+from cellula.core.numerals import NO_BREAK, estimate, number, percent
 from cellula.report.blocks import (
     Absent,
     Banner,
@@ -24,9 +25,7 @@ from cellula.report.blocks import (
     Text,
 )
 from cellula.report.cards import GateScore
-from cellula.report.numerals import NO_BREAK, estimate, number, percent
 from cellula.report.record import StudyRecord
-from cellula.report.standing import ClaimStanding, standings
 from cellula.report.words import (
     FEEDBACK_ADVICE,
     LOOPS,
@@ -38,6 +37,7 @@ from cellula.report.words import (
     model_words,
     plain_words,
 )
+from cellula.validation.credibility import ClaimStanding, standings
 
 __all__ = ["banner", "gates"]
 
@@ -59,7 +59,7 @@ LINES = 6
 
 def banner(record: StudyRecord) -> Section:
     """The verdict: permitted use in a sentence, then every claim with tier and number."""
-    found = standings(record)
+    found = standings(record.study, record.verdicts)
     use = record.part("context_of_use")
     required = found[0].required.value if found else "none"
     facts = (
@@ -77,10 +77,18 @@ def banner(record: StudyRecord) -> Section:
 
 
 def _overall(found: tuple[ClaimStanding, ...]) -> Status:
-    statuses = {one.status for one in found}
+    statuses = {_standing_status(one) for one in found}
     if statuses == {"pass"}:
         return "pass"
     return "fail" if statuses == {"fail"} else "wait"
+
+
+def _standing_status(one: ClaimStanding) -> Status:
+    """Passed, failed or undecided, as the banner shows it."""
+    if one.is_adequate:
+        return "pass"
+    is_refused = one.tier is Tier.T0 and one.is_decided and not one.is_underpowered
+    return "fail" if is_refused else "wait"
 
 
 def _headline(found: tuple[ClaimStanding, ...], role: str) -> str:
@@ -117,27 +125,30 @@ def _standing(record: StudyRecord, one: ClaimStanding) -> Standing:
         text = " ".join(verdict.reason for verdict in decisions)
     else:
         told = zip(scores, decisions, strict=True)
-        text = " ".join(f"{_score_sentence(s)} {_requirement(v)}" for s, v in told)
+        text = " ".join(_score_sentence(s, v) for s, v in told) + _anchors(scores)
     blocked = [v for v in one.verdicts if not v.has_passed and v.slot is Slot.ENTRY]
     if blocked:
         text += f" Entry gate {plain_words(blocked[0].gate)}: {blocked[0].reason}"
-    return Standing(one.claim, one.tier.value, one.status, one.word, text)
+    return Standing(one.claim, one.tier.value, _standing_status(one), one.word, text)
 
 
-def _score_sentence(score: GateScore) -> str:
+def _score_sentence(score: GateScore, verdict: Verdict) -> str:
+    """The anchored score of a metric beside what was required of it."""
     anchored = score.anchored
     told = estimate(anchored.value, anchored.lower, anchored.upper)
-    return (
-        f"{capital(metric_words(score.metric))}, anchored: {told}. Baseline (0): "
-        f"{model_words(anchored.baseline)}; ceiling (1): {model_words(anchored.ceiling)}."
-    )
-
-
-def _requirement(verdict: Verdict) -> str:
+    found = f"{capital(metric_words(score.metric))} {told}"
     if verdict.threshold is None:
-        return verdict.reason
+        return f"{found}: {verdict.reason}."
     words = {"pass": "reached", "fail": "not reached", "wait": "undecided"}
-    return f"Required: {number(verdict.threshold, 2)}, {words[OUTCOME_STATUS[verdict.outcome]]}."
+    word = words[OUTCOME_STATUS[verdict.outcome]]
+    return f"{found}, required{NO_BREAK}{_limit(verdict)}: {word}."
+
+
+def _anchors(scores: tuple[GateScore, ...]) -> str:
+    """What 0 and 1 stand for, once where all scores share it."""
+    ends = dict.fromkeys((score.anchored.baseline, score.anchored.ceiling) for score in scores)
+    told = [f"0 is the {model_words(base)}, 1 the {model_words(top)}" for base, top in ends]
+    return f" On this scale {'; or '.join(told)}." if told else ""
 
 
 def gates(record: StudyRecord) -> Section:
@@ -169,12 +180,14 @@ def _card(record: StudyRecord, loop: Loop, slot: Slot) -> SlotCard:
         word = "planned" if planned else "nothing yet"
         return SlotCard(LOOPS[loop], SLOTS[slot], "none", word, note=planned or TO_COME[loop, slot])
     passed = sum(v.has_passed for v in here)
+    all_failed = not passed and all(OUTCOME_STATUS[v.outcome] == "fail" for v in here)
     here.sort(key=lambda v: v.has_passed)
     lines = [_gate_line(v) for v in here[:LINES]]
     note = f"and {len(here) - LINES} more below" if len(here) > LINES else ""
     statuses = {OUTCOME_STATUS[v.outcome] for v in here}
     status: Status = "fail" if "fail" in statuses else "wait" if "wait" in statuses else "pass"
     word = f"{passed} of {len(here)} passed" if passed < len(here) else "passed"
+    word = "failed" if all_failed else word
     return SlotCard(LOOPS[loop], SLOTS[slot], status, word, tuple(lines), note)
 
 
@@ -189,17 +202,18 @@ def _planned(record: StudyRecord, loop: Loop, slot: Slot) -> str:
 
 
 def _gate_line(verdict: Verdict) -> GateLine:
-    status = _status(verdict)
-    note = ""
-    if not verdict.has_passed:
-        note = verdict.reason.rstrip(".") + "."
-        if verdict.feedback is not None:
-            note += f" Next: {FEEDBACK_ADVICE[verdict.feedback]}."
+    """A verdict on the board: its number, or where it counts faults its reason."""
+    told = _measured(verdict)
+    note = "" if told and verdict.has_passed else capital(verdict.reason.rstrip(".")) + "."
+    if verdict.feedback is not None:
+        note += f" Next: {FEEDBACK_ADVICE[verdict.feedback]}."
+    is_score = verdict.slot is Slot.DECISION and verdict.about
+    name = _about(verdict) if is_score else plain_words(verdict.gate)
     return GateLine(
-        status=status,
+        status=_status(verdict),
         word=plain_words(verdict.outcome.value),
-        name=f"{plain_words(verdict.gate)} · {verdict.subject}",
-        number=_measured(verdict),
+        name=f"{name} · {verdict.subject}",
+        number=told,
         note=note,
     )
 
@@ -210,13 +224,27 @@ def _status(verdict: Verdict) -> Status:
 
 
 def _measured(verdict: Verdict) -> str:
-    if verdict.number is None:
+    if verdict.number is None or verdict.threshold == 0:
         return ""
     told = estimate(verdict.number, verdict.lower, verdict.upper)
+    if verdict.slot is Slot.EXIT:
+        told = f"sd {told}"
+    return f"{told}, required{NO_BREAK}{_limit(verdict)}" if verdict.threshold is not None else told
+
+
+def _limit(verdict: Verdict) -> str:
+    """The threshold as a decision gate demands it (at least) and as the others do (at most)."""
     if verdict.threshold is None:
-        return told
-    word = "required" if verdict.slot is Slot.DECISION else "limit"
-    return f"{told}, {word}{NO_BREAK}{number(verdict.threshold)}"
+        return ""
+    sign = "≥" if verdict.slot is Slot.DECISION else "≤"
+    whole = float(verdict.threshold).is_integer()
+    return f"{sign}{NO_BREAK}{number(verdict.threshold, None if whole else 2)}"
+
+
+def _about(verdict: Verdict) -> str:
+    """What the number of a verdict measures, in words: ``sd of variance explained``."""
+    what, of, metric = verdict.about.rpartition(" of ")
+    return f"{what}{of}{metric_words(metric)}"
 
 
 def _verdict_table(verdicts: tuple[Verdict, ...]) -> Table:
@@ -228,8 +256,8 @@ def _verdict_table(verdicts: tuple[Verdict, ...]) -> Table:
                 Cell(plain_words(v.gate), f"{LOOPS[v.loop].lower()}, {SLOTS[v.slot]}"),
                 Cell(v.subject),
                 Cell(plain_words(v.outcome.value), status=_status(v)),
-                Cell(estimate(v.number, v.lower, v.upper)),
-                Cell(number(v.threshold)),
+                Cell(estimate(v.number, v.lower, v.upper), _about(v), is_prose=True),
+                Cell(_limit(v) or "–"),
                 Cell(v.reason, f"Next: {back}." if back else ""),
             )
         )

@@ -11,12 +11,15 @@ from pydantic import Field
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Feedback, Loop, Outcome, Slot, Verdict
 from cellula.core.model import Options
+from cellula.core.numerals import at_least, at_most
 from cellula.validation.gates.required import required
 
 __all__ = ["AnchoredScoreGate", "AnchoredScoreOptions"]
 
 #: With fewer units of replication no interval is to be trusted.
 FEWEST_UNITS = 5
+#: What it reads of the evidence.
+FIELDS = ("metric", "value", "lower", "upper", "n_units", "unit", "reason")
 
 
 class AnchoredScoreOptions(Options):
@@ -47,7 +50,7 @@ class AnchoredScoreGate:
 
     def decide(self, evidence: Mapping[str, Evidence]) -> Verdict:
         """Decide by the evidence ``anchored_score`` of one claim."""
-        found = required(self.name, self.needs, evidence)["anchored_score"]
+        found = required(self.name, "anchored_score", FIELDS, evidence)
         score = found.payload
         outcome, reason = self._outcome(score)
         return Verdict(
@@ -63,6 +66,7 @@ class AnchoredScoreGate:
             threshold=self.options.at_least,
             feedback=self.options.on_fail if outcome is Outcome.FAILED else None,
             evidence={"anchored_score": found.hash},
+            about=str(score["metric"]),
         )
 
     def _outcome(self, score: Mapping[str, object]) -> tuple[Outcome, str]:
@@ -78,14 +82,13 @@ class AnchoredScoreGate:
         if math.isnan(value) or math.isnan(lower) or math.isnan(upper):
             return Outcome.FAILED, f"no score: {score['reason'] or 'no interval'}"
         width = upper - lower
-        at_least, widest = self.options.at_least, self.options.ci_width_max
-        is_high, is_narrow = lower >= at_least, width <= widest
-        level = f"lower bound {lower:.3f} {'≥' if is_high else '<'} {at_least:g}"
-        narrow = f"width {width:.3f} {'≤' if is_narrow else '>'} {widest:g}"
-        if is_high and is_narrow:
-            return Outcome.PASSED, f"{level}, {narrow}"
+        least, widest = self.options.at_least, self.options.ci_width_max
+        is_narrow = width <= widest
+        told = f"lower bound {at_least(lower, least)}, width {at_most(width, widest)}"
+        if lower >= least and is_narrow:
+            return Outcome.PASSED, told
         remedy = "" if is_narrow else f"; about {needed} {unit}s would be narrow enough"
-        return Outcome.FAILED, f"{level}, {narrow}{remedy}"
+        return Outcome.FAILED, f"{told}{remedy}"
 
     def _units_needed(self, n_units: int, lower: float, upper: float) -> int:
         width = upper - lower

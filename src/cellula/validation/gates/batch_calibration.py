@@ -12,6 +12,9 @@ from cellula.validation.gates.required import required
 
 __all__ = ["BatchCalibration"]
 
+#: What it reads of the evidence.
+FIELDS = ("is_applicable", "is_confounded", "is_shifted", "reason")
+
 
 @final
 class BatchCalibration:
@@ -28,7 +31,7 @@ class BatchCalibration:
 
     def decide(self, evidence: Mapping[str, Evidence]) -> Verdict:
         """Decide by the evidence ``batch``."""
-        report = required(self.name, self.needs, evidence)["batch"]
+        report = required(self.name, "batch", FIELDS, evidence)
         found = report.payload
         if not found["is_applicable"]:
             outcome, reason = Outcome.PASSED, f"not applicable: {found['reason']}"

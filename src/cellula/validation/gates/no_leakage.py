@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, final
 
+from cellula.core.errors import EvidenceError
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Feedback, Loop, Outcome, Slot, Verdict
 from cellula.core.model import Options
 from cellula.validation.gates.required import required
 
 __all__ = ["NoLeakage"]
+
+#: What it reads of the evidence.
+FIELDS = ("checks",)
+#: The check that no leak report goes without.
+UNITS = "shared_units"
 
 
 @final
@@ -28,8 +34,13 @@ class NoLeakage:
 
     def decide(self, evidence: Mapping[str, Evidence]) -> Verdict:
         """Decide by the evidence ``leakage`` of one claim."""
-        report = required(self.name, self.needs, evidence)["leakage"]
+        report = required(self.name, "leakage", FIELDS, evidence)
         checks = report.payload["checks"]
+        if not any(check["name"] == UNITS for check in checks):
+            raise EvidenceError(
+                f"gate {self.name!r} cannot decide: the leak report of {report.subject!r} has no "
+                f"check {UNITS!r}; make it again"
+            )
         leaks = [check for check in checks if check["is_leak"]]
         if leaks:
             outcome = Outcome.FAILED
@@ -39,8 +50,8 @@ class NoLeakage:
             )
         else:
             outcome = Outcome.PASSED
-            units = next(check["total"] for check in checks if check["name"] == "shared_units")
-            reason = f"0 of {units} held-out units in training; {len(checks)} checks clean"
+            units = next(check["total"] for check in checks if check["name"] == UNITS)
+            reason = f"0 of {units:,} held-out units in training; {len(checks)} checks clean"
         return Verdict(
             gate=self.name,
             loop=self.loop,

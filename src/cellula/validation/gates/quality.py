@@ -12,6 +12,9 @@ from cellula.validation.gates.required import required
 
 __all__ = ["Quality"]
 
+#: What it reads of the evidence.
+FIELDS = ("checks",)
+
 
 @final
 class Quality:
@@ -28,7 +31,7 @@ class Quality:
 
     def decide(self, evidence: Mapping[str, Evidence]) -> Verdict:
         """Decide by the evidence ``quality``."""
-        report = required(self.name, self.needs, evidence)["quality"]
+        report = required(self.name, "quality", FIELDS, evidence)
         checks = report.payload["checks"]
         bad = [check for check in checks if not check["is_ok"]]
         reason = "; ".join(

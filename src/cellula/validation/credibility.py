@@ -6,14 +6,12 @@ Risk = influence x consequence, each low, medium or high: their ranks (0, 1, 2) 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cellula.core.claim import Tier
 from cellula.core.gate import Loop, Outcome, Slot, Verdict
-from cellula.report.blocks import Status
-from cellula.report.record import StudyRecord
 
 __all__ = ["ClaimStanding", "model_risk", "required_tier", "standings"]
 
@@ -43,19 +41,20 @@ def required_tier(use: Mapping[str, Any]) -> Tier:
 class ClaimStanding:
     """How far one claim has come.
 
-    verdicts: all that bear on it, those about the data included. is_adequate: its tier is the
-    required one or higher.
+    use: what the model is to be used for, in the study's words. verdicts: all that bear on the
+    claim, those about the data included.
     """
 
     claim: str
     kind: str
+    use: str
     tier: Tier
     required: Tier
     verdicts: tuple[Verdict, ...]
 
     @property
     def is_adequate(self) -> bool:
-        """Whether the evidence supports the stated use."""
+        """Whether the evidence supports the stated use: its tier is the required one or higher."""
         return self.tier >= self.required
 
     @property
@@ -74,15 +73,6 @@ class ClaimStanding:
         return any(v.slot is Slot.DECISION and v.subject == self.claim for v in self.verdicts)
 
     @property
-    def status(self) -> Status:
-        """Passed, failed or undecided, as the banner shows it."""
-        if self.is_adequate:
-            return "pass"
-        if self.tier is Tier.T0 and self.is_decided and not self.is_underpowered:
-            return "fail"
-        return "wait"
-
-    @property
     def word(self) -> str:
         """The status in a word or two."""
         if self.is_adequate:
@@ -93,19 +83,28 @@ class ClaimStanding:
             return "not decided yet"
         return "underpowered" if self.is_underpowered else "does not support"
 
+    @property
+    def permitted_use(self) -> str:
+        """What the evidence lets the model be used for, in a few words."""
+        if self.is_adequate:
+            return self.use
+        return "exploration only" if self.tier >= Tier.T1 else "none"
 
-def standings(record: StudyRecord) -> tuple[ClaimStanding, ...]:
-    """How far every claim of the study has come, in the order of the study file."""
-    names = {str(claim.get("id", "")) for claim in record.claims}
-    use = record.part("context_of_use")
+
+def standings(study: Mapping[str, Any], verdicts: Sequence[Verdict]) -> tuple[ClaimStanding, ...]:
+    """How far every claim has come, in the order of the study file (``study.json`` as read)."""
+    claims = study.get("claim") or ()
+    names = {str(claim.get("id", "")) for claim in claims}
+    use = study.get("context_of_use") or {}
     found: list[ClaimStanding] = []
-    for claim in record.claims:
+    for claim in claims:
         name = str(claim.get("id", ""))
-        bearing = tuple(v for v in record.verdicts if v.subject == name or v.subject not in names)
+        bearing = tuple(v for v in verdicts if v.subject == name or v.subject not in names)
         found.append(
             ClaimStanding(
                 claim=name,
                 kind=str(claim.get("kind", "")),
+                use=str(use.get("role") or "the stated use"),
                 tier=_tier(bearing, name),
                 required=required_tier(use),
                 verdicts=bearing,
@@ -115,12 +114,12 @@ def standings(record: StudyRecord) -> tuple[ClaimStanding, ...]:
 
 
 def _tier(verdicts: tuple[Verdict, ...], claim: str) -> Tier:
-    """T1 when the inner loop's entry and decision gates exist and every inner gate passed;
-    T2 when the middle loop's decision also confirmed it. Higher tiers need the outer loop.
+    """T1 when all three gates of the inner loop have spoken and every one passed; T2 when the
+    middle loop's decision also confirmed it. Higher tiers need the outer loop.
     """
     inner = [v for v in verdicts if v.loop is Loop.INNER]
-    slots = {v.slot for v in inner if v.slot is not Slot.DECISION or v.subject == claim}
-    if not {Slot.ENTRY, Slot.DECISION} <= slots or not all(v.has_passed for v in inner):
+    slots = {v.slot for v in inner if v.slot is Slot.ENTRY or v.subject == claim}
+    if slots != set(Slot) or not all(v.has_passed for v in inner):
         return Tier.T0
     middle = [v for v in verdicts if v.loop is Loop.MIDDLE and v.slot is Slot.DECISION]
     if middle and all(v.outcome is Outcome.CONFIRMED for v in middle):

@@ -1,0 +1,125 @@
+"""Annotated matrices in Zarr: a folder, or a zip of it."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any, ClassVar, Literal, cast, final
+from zipfile import BadZipFile, ZipFile
+
+import anndata
+import zarr
+from anndata import AnnData
+
+from cellula.core.errors import DataError
+from cellula.io.archive import archive_bytes
+from cellula.io.atomic import write_atomically
+
+__all__ = ["ZarrArchive", "ZarrStore"]
+
+ZIPPED = ".zarr.zip"
+#: The version of Zarr that is written; all programs that read Zarr read it.
+FORMAT: Literal[2, 3] = 2
+
+
+@final
+class ZarrStore:
+    """Reads an AnnData from a Zarr folder (``.zarr``) or a zip of one (``.zarr.zip``).
+
+    A chunk that is missing in a folder is, by the format, a chunk of zeros: only the SHA-256 of
+    the whole folder tells it from a lost one. A zip has a checksum of every chunk.
+    """
+
+    name: ClassVar[str] = "zarr"
+    suffixes: ClassVar[tuple[str, ...]] = (".zarr", ZIPPED)
+
+    def read(self, path: Path) -> AnnData:
+        """The annotated matrix, in memory.
+
+        Raises DataError, naming the folder or file, when it is absent, damaged, cut short or
+        holds anything but an AnnData.
+        """
+        if path.name.lower().endswith(".zip"):
+            _require_whole_zip(path)
+        elif not path.is_dir():
+            raise DataError(f"{path} is no folder; a Zarr store is a folder: check the path")
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".* names are not unique")
+                warnings.filterwarnings("ignore", category=anndata.OldFormatWarning)
+                return _opened(path)
+        except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DataError(
+                f"{path.name} is damaged, cut short or no Zarr store of an AnnData: {first}; "
+                "fetch or copy it again"
+            ) from error
+
+
+@final
+class ZarrArchive:
+    """Writes an AnnData as a zip of a Zarr folder: one file, so that it is whole or not there."""
+
+    name: ClassVar[str] = "zarr"
+    suffixes: ClassVar[tuple[str, ...]] = (ZIPPED,)
+
+    def write(self, content: Any, path: Path) -> None:
+        """Write an AnnData atomically; equal contents give equal bytes.
+
+        Raises DataError when the content is no AnnData or a part of it has no Zarr type.
+        """
+        if not isinstance(content, AnnData):
+            raise DataError(
+                f"{path.name}: Zarr holds an AnnData, not a {type(content).__name__}; "
+                "write a table as .parquet or .csv, several modalities as .h5mu"
+            )
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "store.zarr"
+            try:
+                group = zarr.open_group(folder, mode="w", zarr_format=FORMAT)
+                anndata.io.write_elem(group, "/", content.copy())
+            except (TypeError, ValueError, NotImplementedError) as error:
+                raise DataError(
+                    f"{path.name}: a part of the data has no Zarr type ({error}); "
+                    "make each obs column all numbers or all text"
+                ) from error
+            except OSError as error:
+                raise DataError(
+                    f"{path} cannot be prepared ({error}); nothing was written: free some space "
+                    f"in {scratch}"
+                ) from error
+            files = {
+                item.relative_to(folder).as_posix(): item.read_bytes()
+                for item in folder.rglob("*")
+                if item.is_file()
+            }
+        write_atomically(path, archive_bytes(files))
+
+
+def _opened(path: Path) -> AnnData:
+    is_zip = path.name.lower().endswith(".zip")
+    store: Any = zarr.storage.ZipStore(path, mode="r") if is_zip else path
+    try:
+        group = zarr.open_group(store, mode="r")
+        if group.attrs.get("encoding-type") == "MuData" or "mod" in group:
+            raise ValueError("it holds several modalities; save them as .h5mu")
+        return cast("AnnData", anndata.read_zarr(group))
+    finally:
+        if is_zip:
+            store.close()
+
+
+def _require_whole_zip(path: Path) -> None:
+    """Raise DataError, naming the file and the first bad member, unless every checksum is right."""
+    try:
+        raw = path.read_bytes()
+        with ZipFile(io.BytesIO(raw)) as archive:
+            bad = archive.testzip()
+    except (BadZipFile, OSError, RuntimeError, ValueError, EOFError) as error:
+        raise DataError(
+            f"{path.name} is absent or not a whole zip of a Zarr store: {error}; fetch it again"
+        ) from error
+    if bad is not None:
+        raise DataError(f"{path.name} is damaged: the checksum of {bad} is wrong; fetch it again")
