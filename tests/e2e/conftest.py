@@ -81,7 +81,7 @@ def toy(tmp_path: Path) -> Callable[..., Path]:
         _cells(n_genes, effect).write_h5ad(tmp_path / "cells.h5ad")
         _features(n_genes).to_csv(tmp_path / "features.csv", index=False)
         rules = {
-            "hold_out": "{ folds = 6, seed = 1 }",
+            "hold_out": "{ folds = 3, seed = 1 }",
             "unit": "perturbation",
             "metric": "pearson_delta@1",
             "at_least": 0.3,

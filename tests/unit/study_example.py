@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cellula.core.dataset import Dataset
-from cellula.core.run import RunContext
+from cellula.core.dataset import Dataset, Provenance
+from cellula.core.run import RunContext, SilentProgress
 from cellula.data.splits import split
+from cellula.evidence.bundle import read_bundle
 from cellula.testing.examples import ic50_table, single_cells
 from cellula.validation.answers import ClaimTask, FoldAnswers, answer_fold, load_metric
 from cellula.validation.competitors import competitors, study_models
+from cellula.validation.inner import run_study
 from cellula.validation.preparation import PreparedStudy
+from cellula.validation.registration import register
 from cellula.validation.scoring import ClaimScores, score_claim
 from cellula.validation.sealing import held_out_values, opened_profiles
 from cellula.validation.study import Study
@@ -21,6 +25,7 @@ __all__ = [
     "GATE",
     "answered",
     "cells",
+    "made",
     "prepared",
     "scored",
     "study",
@@ -121,6 +126,19 @@ def scored(
     labels = held_out_values(task.data, task.folds)
     observed = [opened_profiles(task.data, fold, labels) for fold in task.folds]
     return score_claim(task, observed, folds or answered(task, run), run)
+
+
+def made(folder: Path, chosen: Study) -> dict[str, bytes]:
+    """The files of the bundle of a study that is registered and run in a fresh workspace.
+
+    Workspaces in one folder share a key.
+    """
+    source = Provenance({"ic50.csv": "a" * 64}, "CC-BY-4.0")
+    ready = prepared(chosen, replace(table(), provenance=source))
+    place = open_workspace(folder / "w", folder.parent / "key")
+    register(ready, place)
+    result = run_study(ready, place, lambda files, study: b"{}", SilentProgress())
+    return dict(read_bundle(result.bundle))
 
 
 def workspace(folder: Path) -> Workspace:

@@ -91,3 +91,17 @@ def test_an_index_or_no_table_is_refused_and_nothing_written(tmp_path: Path) -> 
     with pytest.raises(DataError, match="not a dict"):
         DelimitedTable().write({}, path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_identifiers_with_leading_zeros_stay_text(tmp_path: Path, quote: str) -> None:
+    path = tmp_path / "t.csv"
+    rows = [("007", "1", "0.5"), ("12", "-2", "0"), ("", "0", "01.5")]
+    lines = [",".join(f"{quote}{field}{quote}" for field in row) for row in rows]
+    path.write_text("\n".join(["id,n,x", *lines]) + "\n")
+    table = DelimitedTable().read(path)
+    assert table["id"].tolist() == ["007", "12", None]
+    assert table["n"].tolist() == [1, -2, 0]
+    assert table["x"].tolist() == [0.5, 0, 1.5]
+    DelimitedTable().write(table, path)
+    pd.testing.assert_frame_equal(DelimitedTable().read(path), table)

@@ -310,3 +310,13 @@ def test_perturbations_go_by_name_where_one_is_known(page: Page) -> None:
 def test_sections_are_blocks_for_other_renderers(record: StudyRecord) -> None:
     assert [section.id for section in sections(record)] == ORDER
     assert all(section.blocks for section in sections(record))
+
+
+def test_a_selected_baseline_is_called_a_trivial_answer(files: dict[str, bytes]) -> None:
+    def give_up(found: dict[str, Any]) -> None:
+        for fold in found["payload"]["folds"]:
+            fold["selected"] = "mean_response"
+
+    text = Page(changed(files, "evidence/selection-unseen-tissue.json", give_up)).text
+    assert "mean response in 5 of 5 folds, a trivial answer: inside training" in text
+    assert "The model selected in training is the baseline itself." in text

@@ -11,7 +11,7 @@ from study_example import prepared, study, table, tree, workspace
 
 from cellula.core.errors import EvidenceError
 from cellula.evidence.seal import open_sealed
-from cellula.evidence.statement import check_statement
+from cellula.evidence.statement import read_signed
 from cellula.validation.preparation import PreparedStudy
 from cellula.validation.registration import register, registration_of
 from cellula.validation.study import Study
@@ -57,9 +57,7 @@ def test_the_labels_are_sealed_and_opening_them_is_recorded(
     assert opened.payload["purpose"] == "a test"
 
 
-def test_registering_again_is_no_second_registration(
-    tmp_path: Path, chosen: PreparedStudy
-) -> None:
+def test_registering_again_is_no_second_registration(tmp_path: Path, chosen: PreparedStudy) -> None:
     place = workspace(tmp_path)
     first = register(chosen, place)
     before = len(place.ledger.entries())
@@ -121,4 +119,4 @@ def test_only_a_workspace_that_is_there_is_found(tmp_path: Path) -> None:
 def test_the_statement_is_signed(tmp_path: Path, chosen: PreparedStudy) -> None:
     place = workspace(tmp_path)
     document = register(chosen, place).document
-    check_statement(document, place.key.public_hex)
+    assert read_signed(document).public_key == place.key.public_hex

@@ -66,6 +66,7 @@ class Toy:
             threshold=float(self.options.at_least),
             feedback=Feedback.DATA_CLEANING if has_feedback and fault != "loop" else None,
             evidence={} if fault == "hashes" else {"count": found.hash},
+            about=7 if fault == "about" else "counts",  # type: ignore[arg-type]
         )
 
 
@@ -94,6 +95,7 @@ def test_a_correct_gate_passes() -> None:
         ("subject", "subject"),
         ("reason", "has a reason"),
         ("hashes", "carries the hashes"),
+        ("about", "about names what a number measures"),
     ],
 )
 def test_a_planted_fault_is_caught(fault: str, rule: str) -> None:

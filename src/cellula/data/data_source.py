@@ -77,7 +77,7 @@ class DataSource(BaseModel):
     )
 
     path: str = Field(min_length=1)
-    """File or folder, relative to the study file; with ``catalogue``, the name of a file of that source."""
+    """File or folder, from the study file on; with ``catalogue``, a file of that source."""
     format: str | None = None
     """Name of the reader (``cellula plugins``), where the file's name does not tell it."""
     catalogue: str | None = None

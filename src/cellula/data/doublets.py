@@ -25,10 +25,10 @@ __all__ = ["DoubletOptions", "counts_of", "doublet_scores"]
 COUNTS = "counts"
 #: Fewer cells, or fewer genes found in three cells, are too few to score.
 MIN_CELLS, MIN_GENES = 50, 50
-#: The most principal components that neighbours are found in.
-COMPONENTS = 30
-#: Bins of the histogram of simulated scores, and the most times it is smoothed.
-BINS, SMOOTHINGS = 64, 1000
+#: The most times that the counts of simulated scores are smoothed.
+SMOOTHINGS = 1000
+#: The least share of the simulated doublets on either side of a limit.
+MIN_SIDE = 0.1
 
 
 class DoubletOptions(Options):
@@ -38,6 +38,8 @@ class DoubletOptions(Options):
     """The share of doublets that the experiment is known to have."""
     simulated: float = Field(default=2.0, gt=0)
     """Doublets simulated, a cell."""
+    n_components: int = Field(default=30, ge=2)
+    """The principal components that neighbours are found in; few suit few kinds of cells."""
 
 
 def counts_of(data: Dataset) -> sp.csr_matrix:
@@ -68,8 +70,9 @@ def doublet_scores(
     A score is the probability that a cell is two, from its neighbours among simulated doublets;
     every batch is scored by itself, since cells of two batches form no doublet. The limit is the
     valley between the two modes of the simulated scores [prewitt1966]_, infinite where they have
-    not two. Batches of fewer than 50 cells, or 50 genes found in three cells, are not scored
-    (NaN); nor are cells without three genes. Deterministic in the run's seed.
+    not two: then no cell is called a doublet. Batches of fewer than 50 cells, or 50 genes found
+    in three cells, are not scored (NaN); nor are cells without three genes. Deterministic in the
+    run's seed.
     """
     settings = options or DoubletOptions()
     counts = counts_of(data)
@@ -118,7 +121,7 @@ def _scrublet(
             cells,
             doublets,
             expected_doublet_rate=settings.expected_rate,
-            n_prin_comps=min(COMPONENTS, cells.n_vars - 1, cells.n_obs - 1),
+            n_prin_comps=min(settings.n_components, cells.n_vars - 1, cells.n_obs - 1),
             use_approx_neighbors=False,
             threshold=0.0,  # the limit is ours: scanpy's needs another package
             verbose=False,
@@ -130,9 +133,16 @@ def _scrublet(
 
 
 def _valley(scores: NDArray[np.float64]) -> float:
-    """The lowest point between the two modes of the histogram, smoothed until it has two."""
-    height, edges = np.histogram(scores, BINS)
-    smooth = height.astype(np.float64)
+    """The lowest point between the two modes of the scores, smoothed until they have two.
+
+    Infinite where there is one mode, and where one holds hardly any doublets: cells of one kind
+    form doublets that look like cells.
+
+    A score is a function of the number of simulated neighbours, so it has few levels: counted
+    are the doublets of every level.
+    """
+    levels, counts = np.unique(scores, return_counts=True)
+    smooth = counts.astype(np.float64)
     for _ in range(SMOOTHINGS):
         modes = _modes(smooth)
         if len(modes) < 3:
@@ -142,7 +152,10 @@ def _valley(scores: NDArray[np.float64]) -> float:
     if len(modes) != 2:
         return float("inf")
     low = int(modes[0]) + int(np.argmin(smooth[modes[0] : modes[1] + 1]))
-    return float((edges[low] + edges[low + 1]) / 2)
+    sides = counts[: low + 1].sum(), counts[low + 1 :].sum()
+    if min(sides) < MIN_SIDE * len(scores):
+        return float("inf")
+    return float((levels[low] + levels[low + 1]) / 2)
 
 
 def _modes(height: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -94,7 +94,7 @@ def _locate(item: DataSource, folder: Path, cache: Path | None) -> Path:
 
 
 def _checked_hash(path: Path, item: DataSource) -> str:
-    """SHA-256 of the file or folder. Raises DataError with both hashes when another was declared."""
+    """SHA-256 of a file or folder. Raises DataError with both hashes if another was declared."""
     found = hash_source(path)
     if item.sha256 is not None and found != item.sha256:
         raise DataError(

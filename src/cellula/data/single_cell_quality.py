@@ -173,7 +173,7 @@ def _limits(name: str, part: pd.DataFrame, given: CellQualityOptions) -> list[Ce
     for measure, mads in (("n_counts", given.depth_mads), ("n_genes", given.genes_mads)):
         logs = np.log1p(part[measure].to_numpy(np.float64))
         middle, reach = _middle_and_reach(logs, mads)
-        lower, upper = np.expm1(middle - reach), np.expm1(middle + reach)
+        lower, upper = float(np.expm1(middle - reach)), float(np.expm1(middle + reach))
         found.append(CellLimits(measure, name, float(np.expm1(middle)), lower, upper))
     share = part["mitochondrial_share"].to_numpy(np.float64)
     if not np.isnan(share).any():

@@ -18,7 +18,7 @@ from cellula.core.errors import DataError
 from cellula.io.atomic import write_atomically
 from cellula.io.text_file import decoded, text_bytes
 
-__all__ = ["DelimitedTable", "parse_table"]
+__all__ = ["ROW_NAMES", "DelimitedTable", "parse_table"]
 
 #: What stands for "no value"; "None" does not, for it names a control in many tables.
 MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-NaN", "-nan", "NULL", "null"]

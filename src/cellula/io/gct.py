@@ -146,7 +146,7 @@ def _table(lines: bytes, width: int, n_text: int, file: str) -> pd.DataFrame:
     table = parse_table(raw, file, "\t", text=places[:n_text])
     if table.shape[1] != width:
         raise DataError(
-            f"{file} has {table.shape[1] - 1} fields a row, its second line asks for {width}; it "
+            f"{file} has {table.shape[1]} fields a row, its second line asks for {width}; it "
             "is cut short or damaged: fetch the file again"
         )
     return table

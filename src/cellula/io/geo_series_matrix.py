@@ -88,7 +88,7 @@ def _fields(head: Iterable[str]) -> Mapping[str, dict[str, list[list[str]]]]:
     All lines of a series field are put together as one.
     """
     fields: dict[str, dict[str, list[list[str]]]] = {"Series": {}, "Sample": {}}
-    for name, *values in csv.reader(head, delimiter="\t"):
+    for name, *values in filter(None, csv.reader(head, delimiter="\t")):
         kind, _, field = name.removeprefix("!").partition("_")
         if kind == "Sample":
             fields[kind].setdefault(field, []).append(values)

@@ -56,7 +56,8 @@ class MuDataFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
         try:
-            with set_options(pull_on_update=False):
+            with warnings.catch_warnings(), set_options(pull_on_update=False):
+                warnings.filterwarnings("ignore", message=".*names are not unique")
                 content.copy().write_h5mu(temporary, compression="gzip")
             os.replace(temporary, path)
         except (TypeError, ValueError, NotImplementedError) as error:

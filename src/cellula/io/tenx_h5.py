@@ -63,7 +63,9 @@ def _require_layout(path: Path) -> None:
     try:
         with h5py.File(path, "r") as file:
             groups = list(file)
-            is_tenx = "matrix" in file or any("barcodes" in file[name] for name in groups)
+            is_tenx = any(
+                isinstance(file[name], h5py.Group) and "barcodes" in file[name] for name in groups
+            )
     except (OSError, RuntimeError, KeyError, TypeError) as error:
         raise DataError(
             f"{path.name} is not a whole HDF5 file ({error}); fetch the file again"

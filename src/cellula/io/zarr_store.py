@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, cast, final
 from zipfile import BadZipFile, ZipFile
 
 import anndata
+import pandas as pd
 import zarr
 from anndata import AnnData
 
@@ -75,6 +76,8 @@ class ZarrArchive:
                 f"{path.name}: Zarr holds an AnnData, not a {type(content).__name__}; "
                 "write a table as .parquet or .csv, several modalities as .h5mu"
             )
+        for axis, table in (("obs", content.obs), ("var", content.var)):
+            _require_types(table, axis, path.name)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "store.zarr"
             try:
@@ -83,7 +86,7 @@ class ZarrArchive:
             except (TypeError, ValueError, NotImplementedError) as error:
                 raise DataError(
                     f"{path.name}: a part of the data has no Zarr type ({error}); "
-                    "make each obs column all numbers or all text"
+                    "leave it out or make it plain numbers or text"
                 ) from error
             except OSError as error:
                 raise DataError(
@@ -96,6 +99,16 @@ class ZarrArchive:
                 if item.is_file()
             }
         write_atomically(path, archive_bytes(files))
+
+
+def _require_types(table: pd.DataFrame, axis: str, file: str) -> None:
+    """Raise DataError on a column of mixed types, which Zarr would write as text."""
+    for name, column in table.items():
+        if column.dtype == object and not column.dropna().map(type).eq(str).all():
+            raise DataError(
+                f"{file}: column {str(name)!r} of {axis} mixes types, which have no Zarr type; "
+                "make it all numbers or all text"
+            )
 
 
 def _opened(path: Path) -> AnnData:

@@ -47,6 +47,8 @@ __all__ = [
 #: The widths of the two drawings, in pixels.
 WIDE, NARROW = 736.0, 326.0
 ROW = 34.0
+#: About how wide a capital is, in pixels: names of genes are made of them.
+CAPITAL = 1.25 * CHARACTER
 MARKS: dict[str, Callable[[float, float, float, str], Markup]] = {
     "ours": circle,
     "baseline": square,
@@ -265,7 +267,7 @@ def _bar_drawing(panels: Sequence[Panel], alternative: str, width: float) -> Mar
 
 def _panel(panel: Panel, width: float) -> list[Markup]:
     longest = max((len(bar.name) for bar in panel.bars), default=0)
-    names = min(0.44 * width, CHARACTER * longest + 4)
+    names = min(0.44 * width, CAPITAL * longest + 8)
     texts = CHARACTER * max((len(bar.text) for bar in panel.bars), default=0) + 10
     values = [bar.value for bar in panel.bars]
     scale = Scale(min([0.0, *values]), max([0.0, *values]), names + 8, width - texts)
@@ -275,7 +277,7 @@ def _panel(panel: Panel, width: float) -> list[Markup]:
         ends = sorted((scale(0.0), scale(bar.value)))
         style = "c1" if bar.value >= 0 else "c2"
         parts += [
-            label(names, y + 4, shorten(bar.name, names), anchor="end"),
+            label(names, y + 4, shorten(bar.name, 0.86 * names), anchor="end"),
             rectangle(ends[0], y - 6, ends[1] - ends[0], 12, style),
             label(width, y + 4, bar.text, anchor="end", style="ink"),
         ]

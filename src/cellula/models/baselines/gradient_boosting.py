@@ -53,7 +53,7 @@ class GradientBoostingOptions(Options):
     step: float = Field(default=0.1, gt=0, le=1)
     leaf_rows: int = Field(default=5, ge=1)
     penalty: float = Field(default=1.0, ge=0)
-    components: int = Field(default=8, ge=1)
+    components: int = Field(default=5, ge=1)
     max_rows: int = Field(default=20_000, ge=10)
     max_features: int = Field(default=200, ge=1)
     cells: int = Field(default=300, ge=0)
@@ -69,8 +69,8 @@ class GradientBoosting:
     the principal components of the departures of training groups from their center: the mean
     of the treatment, of the perturbation, or of all perturbations. Few readouts are learned
     themselves. The center and the number of trees have the least squared error on validation
-    data. In domain: the treatment was seen, or its perturbation is near to training and dose
-    and time lie within training's; and the context's features, if there are any, are near.
+    data. In domain: the treatment was seen, or its perturbation was seen or is near to training
+    and dose and time lie within training's; and the context's features, if there are any, are near.
     """
 
     options: GradientBoostingOptions
@@ -203,6 +203,7 @@ class FittedGradientBoosting:
     def _inside(self, queries: QueryTable, row: NDArray[np.int64]) -> NDArray[np.bool_]:
         vectors, is_known, inverse = self.descriptors.perturbation.of_queries(queries)
         is_near = (is_known & self.domain.contains(vectors))[inverse]
+        is_near |= row < self.treatments.n_rows - 1  # the perturbation itself was seen
         is_near &= _within(queries.dose_molar, self.treatments.dose_molar)
         is_near &= _within(queries.time_s, self.treatments.time_s)
         place = self.descriptors.context.places([str(name) for name in queries.context.categories])
