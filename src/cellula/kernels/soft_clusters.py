@@ -79,8 +79,9 @@ def update_memberships(
     """
     result = np.array(memberships, np.float64, order="C")
     observed = np.zeros((len(share), result.shape[1]))
-    for column in levels.T:
-        np.add.at(observed, column, result)
+    for level in range(len(share)):
+        for column in levels.T:
+            observed[level] += result[column == level].sum(axis=0)
     edges = np.cumsum([0, *(len(part) for part in np.array_split(order, n_blocks))])
     _compiled(
         result,

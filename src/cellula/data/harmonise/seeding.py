@@ -56,8 +56,9 @@ def _lloyd(
         if (found == nearest).all():
             break
         nearest = found
-        sums = np.zeros_like(centroids)
-        np.add.at(sums, nearest, points)
+        sums = np.stack(
+            [np.bincount(nearest, part, minlength=len(centroids)) for part in points.T], axis=1
+        )
         length = np.linalg.norm(sums, axis=1, keepdims=True)
         centroids = np.where(length > 0, sums / np.where(length > 0, length, 1.0), centroids)
         cosine = points @ centroids.T
