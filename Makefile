@@ -44,7 +44,7 @@ demo: $(VENV)/.stamp-core ## run the demo study and print where its dossier is
 
 test: $(VENV)/.stamp-test ## fetch what the demo needs, then run the tests (DATA=FOLDER of real data)
 	$(BIN)/cellula data get gdsc
-	$(BIN)/python -m pytest --data "$(DATA)"
+	$(BIN)/python -m pytest --data="$(DATA)"
 
 system: ## install the Debian packages that some tests want (those tests skip without them)
 	@if command -v chromium > /dev/null; then echo "chromium is installed"; \
@@ -63,10 +63,10 @@ check: $(VENV)/.stamp-test ## format, lint, types, directions of imports, tests
 	$(BIN)/ruff check -q $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q --data "$(DATA)"
+	$(BIN)/python -m pytest -q --data="$(DATA)"
 
 bench: $(VENV)/.stamp-test ## ratios against peers in one run, and the slow tests
-	$(BIN)/python -m pytest -s tests/benchmark --data "$(DATA)"
+	$(BIN)/python -m pytest -s tests/benchmark --data="$(DATA)"
 
 docs: $(VENV)/.stamp-docs ## build the docs into docs/_build/html, every warning an error
 	$(BIN)/python -m sphinx -q -W -n --keep-going -b html docs docs/_build/html
