@@ -133,15 +133,28 @@ def _join(claim: str, truth: pd.DataFrame, answers: pd.DataFrame, value: str) ->
             f"truth/{claim}.parquet and its predictions cannot be joined; expected the columns "
             f"observed and {value} and at least one common key of {', '.join(KEYS)}"
         )
-    left, right = truth.copy(), answers.copy()
-    for key in keys:
-        left[key], right[key] = left[key].astype(str), right[key].astype(str)
-    if right.duplicated(keys).any():
+    if answers.duplicated(keys).any():
         raise EvidenceError(
             f"predictions/{claim} answer one question twice (keys {', '.join(keys)}); "
             "expected one row a question and readout"
         )
+    if all(_is_same(truth[key], answers[key]) for key in keys):
+        others = {name: answers[name].to_numpy() for name in answers if name not in keys}
+        return truth.reset_index(drop=True).assign(**others)
+    left, right = truth.copy(), answers.copy()
+    for key in keys:
+        left[key], right[key] = left[key].astype(str), right[key].astype(str)
     return left.merge(right, on=keys, how="inner", validate="many_to_one")
+
+
+def _is_same(left: pd.Series[Any], right: pd.Series[Any]) -> bool:
+    """Whether two key columns are equal row by row, as our own bundles have them."""
+    if len(left) != len(right):
+        return False
+    both = (left.dtype, right.dtype)
+    if all(isinstance(kind, pd.CategoricalDtype) for kind in both) and both[0] == both[1]:
+        return bool(np.array_equal(left.cat.codes, right.cat.codes))
+    return bool(np.array_equal(left.astype(str), right.astype(str)))
 
 
 def _numbers(table: pd.DataFrame, column: str) -> NDArray[np.float64]:

@@ -92,7 +92,7 @@ def _score_drawing(
     marks: Sequence[ScoreMark], threshold: float | None, alternative: str, width: float
 ) -> Markup:
     is_narrow = width < 500
-    left, right = (10.0, width - 12.0) if is_narrow else (168.0, width - 150.0)
+    left, right = (10.0, width - 12.0) if is_narrow else (168.0, width - 180.0)
     row = ROW + 8 if is_narrow else ROW
     top, bottom = 26.0, 26.0 + row * len(marks)
     finite = [m.lower if math.isfinite(m.lower) else m.value for m in marks]
