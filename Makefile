@@ -66,7 +66,8 @@ check: $(VENV)/.stamp-test ## format, lint, types, directions of imports, tests
 	$(BIN)/python -m pytest -q --data="$(DATA)"
 
 bench: $(VENV)/.stamp-test ## ratios against peers in one run, and the slow tests
-	$(BIN)/python -m pytest -s tests/benchmark --data="$(DATA)"
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -q -s tests/benchmark --data="$(DATA)"
 
 docs: $(VENV)/.stamp-docs ## build the docs into docs/_build/html, every warning an error
 	$(BIN)/python -m sphinx -q -W -n --keep-going -b html docs docs/_build/html

@@ -17,7 +17,7 @@ from cellula.core.evidence import Evidence
 from cellula.core.model import Options
 from cellula.core.value_type import ValueType
 
-__all__ = ["QualityCheck", "QualityOptions", "quality_report"]
+__all__ = ["MAD_TO_SD", "QualityCheck", "QualityOptions", "quality_report"]
 
 #: With fewer readouts than this, equal values are no sign of a copied profile.
 MIN_READOUTS_FOR_COPIES = 10

@@ -16,7 +16,7 @@ from cellula.core.evidence import Evidence
 from cellula.core.model import Options
 from cellula.core.value_type import ValueType
 
-__all__ = ["BatchOptions", "Confounding", "batch_report", "confounding"]
+__all__ = ["STRATA", "BatchOptions", "Confounding", "batch_report", "confounding"]
 
 
 #: Roles that move profiles by themselves: batches are compared where all of these are equal.
