@@ -1,0 +1,183 @@
+"""A fitted model on disk: ``state.npz`` (its arrays) and ``model.json`` (what it is, tier T0).
+
+The folder is there whole or not at all, and replaces only a folder of its own kind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cellula.core import registry
+from cellula.core.canonical import hash_bytes, plain
+from cellula.core.claim import ClaimKind
+from cellula.core.errors import DataError
+from cellula.core.model import Fitted
+from cellula.core.value_type import ValueType
+from cellula.io.atomic import write_atomically
+from cellula.io.state import read_state, state_bytes
+
+__all__ = ["FittedCard", "Tuning", "load_fitted", "require_free", "save_fitted"]
+
+CARD, STATE = "model.json", "state.npz"
+
+
+class Tuning(BaseModel):
+    """The share of the labels, drawn as claims of this kind hold out, that tuned the options."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: float
+    kind: ClaimKind
+
+
+class FittedCard(BaseModel):
+    """What a fitted model is: everything but its arrays.
+
+    tier: T0, for nothing was registered and no gate was faced. columns: role -> column of the
+    training data, as declared; roles: those they had. control_contexts: where they held
+    controls. data_digest: of the opened dataset; sources: SHA-256 by file. versions: by package.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["cellula-fitted"] = "cellula-fitted"
+    version: Literal[1] = 1
+    tier: Literal["T0"] = "T0"
+    status: Literal["exploratory"] = "exploratory"
+    model: str
+    options: Mapping[str, Any]
+    seed: int
+    tuning: Tuning | None
+    value_type: ValueType
+    readouts: tuple[str, ...]
+    columns: Mapping[str, str]
+    dose_unit: str | None
+    time_unit: str | None
+    roles: tuple[str, ...]
+    n_profiles: int
+    n_controls: int
+    control_contexts: tuple[str, ...]
+    data_digest: str
+    sources: Mapping[str, str]
+    license: str
+    citation: str
+    references: tuple[str, ...]
+    versions: Mapping[str, str]
+    state_sha256: str = ""
+
+
+def require_free(folder: Path, *, is_replaced: bool = False) -> None:
+    """Raise DataError when a fitted model may not be written here.
+
+    A folder that holds anything is refused; with ``is_replaced``, only one that holds anything
+    but a fitted model.
+    """
+    if not os.path.lexists(folder):
+        return
+    if not folder.is_dir():
+        raise DataError(f"{folder} is a file; name a folder for the fitted model")
+    names = {item.name for item in folder.iterdir()}
+    if not names:
+        return
+    if names != {CARD, STATE}:
+        raise DataError(
+            f"{folder} holds other things than a fitted model ({', '.join(sorted(names)[:3])}); "
+            "name a folder of its own"
+        )
+    if not is_replaced:
+        raise DataError(f"{folder} holds a fitted model; replace it with --force or name another")
+
+
+def save_fitted(
+    fitted: Fitted, card: FittedCard, folder: Path, *, is_replaced: bool = False
+) -> FittedCard:
+    """Write a fitted model; gives the card with the hash of the state.
+
+    Raises DataError as :func:`require_free` does, and when the folder cannot be written; then
+    what was there before is there still.
+    """
+    require_free(folder, is_replaced=is_replaced)
+    state = state_bytes(fitted.state())
+    card = card.model_copy(update={"state_sha256": hash_bytes(state)})
+    text = json.dumps(plain(card.model_dump()), indent=2, sort_keys=True, ensure_ascii=False)
+    place = folder.absolute()
+    fresh = place.with_name(f".{place.name[:100]}.{secrets.token_hex(8)}.part")
+    try:
+        write_atomically(fresh / STATE, state)
+        write_atomically(fresh / CARD, f"{text}\n".encode())
+        _put(fresh, place)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {folder}: {error.strerror or error}; choose a folder that you may write "
+            "to and that has room"
+        ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return card
+
+
+def _put(fresh: Path, place: Path) -> None:
+    """Move a folder to its place; what stood there stands again when that fails."""
+    if not place.exists():
+        os.rename(fresh, place)
+        return
+    old = fresh.with_suffix(".old")
+    os.rename(place, old)
+    try:
+        os.rename(fresh, place)
+    except OSError:
+        os.rename(old, place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_fitted(folder: Path) -> tuple[Fitted, FittedCard]:
+    """The fitted model of a folder, and its card.
+
+    Raises DataError when a file is missing, damaged or was changed, PluginError or MissingExtra
+    when the model is not installed.
+    """
+    card = _read_card(folder)
+    state = _read(folder / STATE)
+    if hash_bytes(state) != card.state_sha256:
+        raise DataError(
+            f"{folder / STATE} is not the state that {CARD} was written with (its SHA-256 is "
+            "another): it was changed or cut short; fit the model again"
+        )
+    model = registry.create("model", card.model, card.options)
+    try:
+        return model.restore(read_state(state)), card
+    except KeyError as error:
+        raise DataError(
+            f"{folder} was written by cellula {card.versions.get('cellula', 'unknown')}, and this "
+            f"version of the model {card.model!r} expects {error} in its state; fit it again"
+        ) from error
+
+
+def _read_card(folder: Path) -> FittedCard:
+    if not (folder / CARD).is_file():
+        raise DataError(f"{folder} holds no fitted model ({CARD}); `cellula fit` writes one")
+    try:
+        return FittedCard.model_validate_json(_read(folder / CARD))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise DataError(
+            f"{folder / CARD} is no card of a fitted model: {where}: {first['msg']}; was it written "
+            "by another program or a newer cellula?"
+        ) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}; fit again") from error
