@@ -34,3 +34,8 @@ def test_every_dimension_has_its_canonical_unit() -> None:
         "time_s",
         "v_mv",
     }
+
+
+def test_one_dose_in_two_units_is_one_number() -> None:
+    assert convert(10.0, "uM", "dose_molar") == convert(1e4, "nM", "dose_molar") == 1e-5
+    assert convert(0.3, "mM", "dose_molar") == convert(300.0, "uM", "dose_molar")

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cellula.cli import data, demo, plugins, study, verify
+from cellula.cli import cite, data, demo, explain, fit, plugins, predict, study, verify
 from cellula.core.errors import CellulaError, PrivacyError, Tampered
 
 __all__ = ["app", "run"]
@@ -27,6 +27,10 @@ app.command("run")(study.run)
 app.command("dossier")(study.dossier)
 app.command("verify")(verify.verify)
 app.add_typer(data.app, name="data")
+app.command("fit")(fit.fit)
+app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
+app.command("cite")(cite.cite)
 app.command("plugins")(plugins.plugins)
 
 

@@ -17,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from cellula.core.errors import DataError
 
@@ -39,6 +40,8 @@ def plain(value: object) -> Any:
         return float(value) if np.isfinite(value) else None
     if isinstance(value, np.bool_):
         return bool(value)
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump(mode="json"))
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
     if isinstance(value, Mapping):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from cellula.core.errors import DataError
@@ -30,6 +32,8 @@ COLUMNS = {
 }
 #: What a question says where the training data have no such role.
 UNSAID = {"perturbation": "none", "context": "all"}
+#: Two numbers nearer than this share of either are one dose or time in two units.
+SAME = 1e-9
 
 
 def read_questions(
@@ -37,6 +41,7 @@ def read_questions(
     roles: Collection[str],
     *,
     control_labels: Collection[str] = (),
+    known: Mapping[str, Sequence[float]] | None = None,
     dose_unit: str | None = None,
     time_unit: str | None = None,
 ) -> QueryTable:
@@ -46,7 +51,9 @@ def read_questions(
     ``dose_unit``) or dose_molar, time (in ``time_unit``) or time_s; individual is optional.
     roles: those of the training data; a perturbation or context that they lack may be left
     out. control_labels: what the training data called their controls; such a question is for
-    ``control``. Raises DataError, naming column and row, on a table that is no list of
+    ``control``. known: role -> the doses (mol/l) or times (s) of the training data; a number that
+    rounding alone sets apart from one of them becomes it, so that 10 uM asks for 10,000 nM.
+    Raises DataError, naming column and row, on a table that is no list of
     questions to this model.
     """
     table = read(path)
@@ -61,6 +68,9 @@ def read_questions(
     for role, label in UNSAID.items():
         if role not in labelled:
             labelled[role] = pd.Categorical([label] * len(labelled))
+    for role, numbers in (known or {}).items():
+        if role in labelled:
+            labelled[role] = _snapped(labelled[role].to_numpy(np.float64), np.unique(numbers))
     dropped = {CONTROL, *control_labels}
     names = labelled["perturbation"].cat.categories
     clean = {name: _without_control(str(name), dropped) for name in names}
@@ -128,6 +138,17 @@ def _source(
     except ValidationError as error:
         said = "; ".join(str(item["msg"]).removeprefix("Value error, ") for item in error.errors())
         raise DataError(f"{file}: {said}") from error
+
+
+def _snapped(numbers: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The numbers, each as the known one (ascending) that only rounding sets it apart from."""
+    if not len(known):
+        return numbers
+    right = np.minimum(np.searchsorted(known, numbers), len(known) - 1)
+    left = np.maximum(right - 1, 0)
+    is_left = np.abs(numbers - known[left]) < np.abs(numbers - known[right])
+    near = known[np.where(is_left, left, right)]
+    return np.where(np.abs(numbers - near) <= SAME * near, near, numbers)
 
 
 def _without_control(label: str, dropped: Collection[str]) -> str:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
 import h5py
 import numpy as np
@@ -32,7 +32,7 @@ from anndata.io import sparse_dataset, write_elem
 from cellula.core.errors import DataError
 from cellula.core.prediction import Prediction
 
-__all__ = ["SUFFIXES", "Written", "require_suffix", "write_predictions"]
+__all__ = ["SUFFIXES", "Written", "require_free", "write_predictions"]
 
 SUFFIXES = (".parquet", ".csv", ".h5ad")
 #: Rows of an HDF5 chunk hold about so many values.
@@ -60,7 +60,14 @@ class _Sink(Protocol):
         """Finish the file."""
 
 
-def require_suffix(path: Path) -> str:
+def require_free(path: Path, *, is_replaced: bool = False) -> None:
+    """Raise DataError when predictions may not be written here: another suffix, or a file."""
+    _suffix(path)
+    if path.is_dir() or (path.exists() and not is_replaced):
+        raise DataError(f"{path} exists; replace a file with --force or name another")
+
+
+def _suffix(path: Path) -> str:
     """The suffix that tells the format; DataError, naming those there are, on any other."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -86,7 +93,7 @@ def write_predictions(
     suffix, there is no batch, batches differ in what they carry, or the file cannot be written;
     an error of the stream passes through and leaves nothing behind.
     """
-    suffix = require_suffix(path)
+    suffix = _suffix(path)
     first = next(batches, None)
     if first is None:
         raise DataError(f"there is nothing to write to {path.name}: the model answered no question")
@@ -150,6 +157,7 @@ def _require_alike(batch: Prediction, first: Prediction, has_cells: bool) -> Non
         )
 
 
+@final
 class _Long:
     """One row a query and readout, in Parquet or CSV; a row group a batch."""
 
@@ -197,7 +205,9 @@ class _Long:
                 columns[name] = _dictionary(codes, column.categories)
             else:
                 columns[name] = np.repeat(column, width)
-        columns["readout"] = _dictionary(np.tile(np.arange(width, dtype=np.int32), n), batch.readouts)
+        columns["readout"] = _dictionary(
+            np.tile(np.arange(width, dtype=np.int32), n), batch.readouts
+        )
         columns["mean"] = batch.mean.ravel()
         for name, bound in (("lower", batch.lower), ("upper", batch.upper)):
             if bound is not None:
@@ -219,6 +229,7 @@ def _dictionary(codes: Any, labels: Any) -> pa.DictionaryArray:
     )
 
 
+@final
 class _Matrix:
     """One row a query or a predicted cell, in the layout that AnnData reads."""
 
@@ -255,7 +266,7 @@ class _Matrix:
         try:
             if self._obs:
                 obs = pd.concat(self._obs, ignore_index=True)
-                for name in obs.columns[obs.dtypes == object]:
+                for name in obs.select_dtypes(object).columns:
                     obs[name] = pd.Categorical(obs[name])
                 obs.index = obs.index.astype(str)
                 write_elem(self._file, "obs", obs)

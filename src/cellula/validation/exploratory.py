@@ -23,6 +23,7 @@ from cellula.core.errors import DataError, MissingExtra, PluginError, StudyError
 from cellula.core.model import Explaining, Fitted, Model
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
+from cellula.core.roles import NUMERIC_ROLES
 from cellula.core.run import RunContext
 from cellula.data.data_source import DataSource
 from cellula.data.open import open_dataset
@@ -34,12 +35,14 @@ from cellula.validation.mistakes import mistakes_of
 __all__ = [
     "Declared",
     "Explanation",
+    "about",
     "answer",
     "control_labels",
     "explain",
     "fit",
     "open_controls",
     "open_declared",
+    "tuning_of",
 ]
 
 #: Draws the labels that tune; which seed a model is fitted with does not move them.
@@ -161,6 +164,16 @@ def fit(
     return fitted, _card(model, data, declared, seed, tuning)
 
 
+def tuning_of(share: float, kind: str) -> Tuning:
+    """The tuning that was asked for; StudyError on a share outside (0, 1) or an unknown kind."""
+    try:
+        return Tuning.model_validate({"share": share, "kind": kind})
+    except ValidationError as error:
+        raise StudyError(
+            "the tuning is wrong:", mistakes_of(error, {"share": share, "kind": kind})
+        ) from error
+
+
 def _card(
     model: Model, data: Dataset, declared: Declared, seed: int, tuning: Tuning | None
 ) -> FittedCard:
@@ -177,11 +190,16 @@ def _card(
         dose_unit=declared.dose_unit,
         time_unit=declared.time_unit,
         roles=data.roles,
+        numbers={
+            role: tuple(np.unique(data.role(role).to_numpy(np.float64)).tolist())
+            for role in NUMERIC_ROLES
+            if data.has_role(role)
+        },
         n_profiles=data.n_profiles,
         n_controls=int(data.is_control.sum()),
         control_contexts=tuple(map(str, contexts)),
         data_digest=data.digest(),
-        sources=dict(data.provenance.sources),
+        sources=_file_names(data.provenance.sources),
         license=data.provenance.license,
         citation=data.provenance.citation,
         references=model.references,
@@ -190,6 +208,27 @@ def _card(
             **{package: version(package) for package in PACKAGES},
         },
     )
+
+
+def _file_names(sources: Mapping[str, str]) -> dict[str, str]:
+    """SHA-256 by file name: where the files lay is nobody else's business."""
+    names = [Path(path).name for path in sources]
+    if len(set(names)) < len(names):
+        names = [f"{number}:{name}" for number, name in enumerate(names, 1)]
+    return dict(zip(names, sources.values(), strict=True))
+
+
+def about(card: FittedCard, seed: int) -> dict[str, str]:
+    """What a file of this model's predictions says of them."""
+    return {
+        "tier": card.tier,
+        "status": card.status,
+        "model": card.model,
+        "state_sha256": card.state_sha256,
+        "data_digest": card.data_digest,
+        "seed": str(seed),
+        "cellula": version("cellula"),
+    }
 
 
 def control_labels(card: FittedCard) -> tuple[str, ...]:
@@ -286,9 +325,7 @@ def explain(fitted: Fitted, card: FittedCard, row: str | None = None, top: int =
         )
     order = np.argsort(-np.abs(effect), kind="stable")[:top]
     strongest = tuple((told.features[place], float(effect[place])) for place in order)
-    return Explanation(
-        card.model, told.method, row, len(told.rows), len(told.features), strongest
-    )
+    return Explanation(card.model, told.method, row, len(told.rows), len(told.features), strongest)
 
 
 def _explaining() -> Sequence[str]:

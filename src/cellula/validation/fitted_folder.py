@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cellula.core import registry
 from cellula.core.canonical import hash_bytes, plain
@@ -34,7 +34,7 @@ class Tuning(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    share: float
+    share: float = Field(gt=0, lt=1)
     kind: ClaimKind
 
 
@@ -42,7 +42,8 @@ class FittedCard(BaseModel):
     """What a fitted model is: everything but its arrays.
 
     tier: T0, for nothing was registered and no gate was faced. columns: role -> column of the
-    training data, as declared; roles: those they had. control_contexts: where they held
+    training data, as declared; roles: those they had. numbers: their
+    distinct doses (mol/l) and times (s), by role. control_contexts: where they held
     controls. data_digest: of the opened dataset; sources: SHA-256 by file. versions: by package.
     """
 
@@ -62,6 +63,7 @@ class FittedCard(BaseModel):
     dose_unit: str | None
     time_unit: str | None
     roles: tuple[str, ...]
+    numbers: Mapping[str, tuple[float, ...]]
     n_profiles: int
     n_controls: int
     control_contexts: tuple[str, ...]
@@ -171,8 +173,8 @@ def _read_card(folder: Path) -> FittedCard:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise DataError(
-            f"{folder / CARD} is no card of a fitted model: {where}: {first['msg']}; was it written "
-            "by another program or a newer cellula?"
+            f"{folder / CARD} is no card of a fitted model: {where}: {first['msg']}; was it "
+            "written by another program or a newer cellula?"
         ) from error
 
 
