@@ -29,7 +29,7 @@ def test_a_unit_of_another_dimension_is_refused(unit: str) -> None:
 
 
 def test_every_dimension_has_its_canonical_unit() -> None:
-    assert {dimension for dimension, factor in UNITS.values() if factor == 1.0} == {
+    assert {kind for kind, factor, divisor in UNITS.values() if factor == divisor == 1.0} == {
         "dose_molar",
         "time_s",
         "v_mv",
