@@ -5,10 +5,15 @@ import os
 import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
+from anndata import AnnData
+from mudata import MuData, set_options
 
 from cellula.core.errors import DataError
-from cellula.io.atomic import create_atomically, write_atomically
+from cellula.io.atomic import create_atomically, replaced_atomically, write_atomically
+from cellula.io.h5ad import H5ad
+from cellula.io.mudata_file import MuDataFile
 
 
 def names(folder: Path) -> list[str]:
@@ -73,3 +78,43 @@ def test_a_folder_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DataError, match="choose a folder"):
         write_atomically(tmp_path / "file" / "below", b"x")
+
+
+def test_a_library_may_write_the_file_itself(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    with replaced_atomically(path) as temporary:
+        temporary.write_bytes(b"whole")
+        assert not path.exists()
+    assert path.read_bytes() == b"whole"
+    assert [item.name for item in path.parent.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("name", ["cells.h5ad", "cells.h5mu", "file"])
+def test_a_full_disk_keeps_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match="no space left"):
+        _write(path)
+    assert path.read_bytes() == b"old"
+    assert [item.name for item in tmp_path.iterdir()] == [name]
+
+
+def _write(path: Path) -> None:
+    """Write what the suffix says, through its own writer where it has one."""
+    data = AnnData(np.eye(2))
+    if path.suffix == ".h5ad":
+        H5ad().write(data, path)
+    elif path.suffix == ".h5mu":
+        with set_options(pull_on_update=False):
+            content = MuData({"rna": data})
+        MuDataFile().write(content, path)
+    else:
+        with replaced_atomically(path) as temporary:
+            temporary.write_bytes(b"new")

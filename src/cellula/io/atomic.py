@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cellula.core.errors import DataError
 
-__all__ = ["create_atomically", "write_atomically"]
+__all__ = ["create_atomically", "replaced_atomically", "write_atomically"]
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
@@ -40,6 +40,29 @@ def create_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> bool:
 
 
 @contextmanager
+def replaced_atomically(path: Path) -> Iterator[Path]:
+    """Where a library may write a file itself: it takes the place of ``path`` when all went well.
+
+    Yields a path in the same folder that does not exist yet. Leaving the block without an
+    error flushes what was written there and renames it; any error leaves the old file, or
+    none, and nothing beside it. Raises DataError when the disk or the folder refuses.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise DataError(_reason(path, "bytes", error)) from error
+    finally:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            temporary.unlink()
+
+
+@contextmanager
 def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     """A file beside ``path`` that holds ``data`` on the disk; gone afterwards."""
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
@@ -53,7 +76,7 @@ def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
         yield temporary
         _flush_folder(path.parent)
     except OSError as error:
-        raise DataError(_reason(path, len(data), error)) from error
+        raise DataError(_reason(path, f"{len(data)} bytes", error)) from error
     finally:
         with suppress(FileNotFoundError, NotADirectoryError):
             temporary.unlink()
@@ -70,13 +93,13 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _reason(path: Path, size: int, error: OSError) -> str:
+def _reason(path: Path, what: str, error: OSError) -> str:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return (
-            f"no space left for the {size} bytes of {path}; nothing was written: free some "
+            f"no space left for the {what} of {path}; nothing was written: free some "
             "space or choose another folder"
         )
     return (
-        f"cannot write the {size} bytes of {path}: {error.strerror or error}; nothing was "
+        f"cannot write the {what} of {path}: {error.strerror or error}; nothing was "
         "written: choose a folder that you may write to and that has room"
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import warnings
 from pathlib import Path
 from typing import Any, ClassVar, cast, final
@@ -12,6 +10,7 @@ import anndata
 from anndata import AnnData
 
 from cellula.core.errors import DataError
+from cellula.io.atomic import replaced_atomically
 
 __all__ = ["H5ad"]
 
@@ -54,23 +53,14 @@ class H5ad:
                 f"{path.name}: h5ad holds an AnnData, not a {type(content).__name__}; "
                 "write a table as .parquet or .csv"
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
-        try:
-            content.copy().write_h5ad(temporary, compression="gzip")
-            os.replace(temporary, path)
-        except (TypeError, ValueError, NotImplementedError) as error:
-            raise DataError(
-                f"{path.name}: a part of the data has no h5ad type ({_first_line(error)}); "
-                "make each obs column all numbers or all text"
-            ) from error
-        except OSError as error:
-            raise DataError(
-                f"{path} cannot be written ({_first_line(error)}); nothing was written: choose a "
-                "folder that you may write to and that has room"
-            ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replaced_atomically(path) as temporary:
+            try:
+                content.copy().write_h5ad(temporary, compression="gzip")
+            except (TypeError, ValueError, NotImplementedError) as error:
+                raise DataError(
+                    f"{path.name}: a part of the data has no h5ad type ({_first_line(error)}); "
+                    "make each obs column all numbers or all text"
+                ) from error
 
 
 def _first_line(error: Exception) -> str:

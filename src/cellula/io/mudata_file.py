@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import warnings
 from pathlib import Path
 from typing import Any, ClassVar, cast, final
@@ -12,6 +10,7 @@ import anndata
 from mudata import MuData, read_h5mu, set_options
 
 from cellula.core.errors import DataError
+from cellula.io.atomic import replaced_atomically
 
 __all__ = ["MuDataFile"]
 
@@ -53,25 +52,19 @@ class MuDataFile:
                 f"{path.name}: h5mu holds a MuData, not a {type(content).__name__}; "
                 "write one matrix as .h5ad, a table as .parquet"
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
-        try:
-            with warnings.catch_warnings(), set_options(pull_on_update=False):
-                warnings.filterwarnings("ignore", message=".*names are not unique")
+        with (
+            replaced_atomically(path) as temporary,
+            warnings.catch_warnings(),
+            set_options(pull_on_update=False),
+        ):
+            warnings.filterwarnings("ignore", message=".*names are not unique")
+            try:
                 content.copy().write_h5mu(temporary, compression="gzip")
-            os.replace(temporary, path)
-        except (TypeError, ValueError, NotImplementedError) as error:
-            raise DataError(
-                f"{path.name}: a part of the data has no h5mu type ({_first_line(error)}); "
-                "make each obs column all numbers or all text"
-            ) from error
-        except OSError as error:
-            raise DataError(
-                f"{path} cannot be written ({_first_line(error)}); nothing was written: choose a "
-                "folder that you may write to and that has room"
-            ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+            except (TypeError, ValueError, NotImplementedError) as error:
+                raise DataError(
+                    f"{path.name}: a part of the data has no h5mu type ({_first_line(error)}); "
+                    "make each obs column all numbers or all text"
+                ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -31,6 +28,7 @@ from anndata.io import sparse_dataset, write_elem
 
 from cellula.core.errors import DataError
 from cellula.core.prediction import Prediction
+from cellula.io.atomic import replaced_atomically
 
 __all__ = ["SUFFIXES", "Written", "require_free", "write_predictions"]
 
@@ -99,7 +97,7 @@ def write_predictions(
         raise DataError(f"there is nothing to write to {path.name}: the model answered no question")
     has_cells = suffix == ".h5ad" and first.cells is not None and not means_only
     written = Written(has_cells=has_cells, has_interval=first.lower is not None and not has_cells)
-    with _temporary(path) as temporary:
+    with replaced_atomically(path) as temporary:
         sink = _sink(suffix, temporary, first, about, has_cells)
         try:
             for batch in chain([first], batches):
@@ -122,25 +120,6 @@ def _sink(
     if suffix == ".h5ad":
         return _Matrix(path, first, about, has_cells)
     return _Long(path, first, about, suffix == ".parquet")
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` that takes its place when all is written; gone on any error."""
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be written ({error.strerror or error}); nothing was written: choose "
-            "a folder that you may write to and that has room"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _require_alike(batch: Prediction, first: Prediction, has_cells: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import numpy as np
@@ -132,10 +132,4 @@ def _renamed(queries: QueryTable, names: list[str], code: NDArray[np.int64]) -> 
     """The queries with other perturbations: ``names[code]``."""
     distinct = sorted(set(names))
     place = np.array([distinct.index(name) for name in names])
-    return QueryTable(
-        pd.Categorical.from_codes(place[code], distinct),
-        queries.context,
-        queries.dose_molar,
-        queries.time_s,
-        queries.individual,
-    )
+    return replace(queries, perturbation=pd.Categorical.from_codes(place[code], distinct))

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellula.core.dataset import Dataset
+from cellula.core.errors import DataError
 from cellula.core.model import State
 
-__all__ = ["SideFeatures"]
+__all__ = ["SideFeatures", "feature_side"]
+
+
+def feature_side(
+    train: Dataset, model: str, wanted: Literal["auto", "context", "perturbation"]
+) -> Literal["context", "perturbation"]:
+    """Whose features a model is fitted on; ``auto`` takes those of contexts where there are such.
+
+    Raises DataError, naming the model, when the data have no such table.
+    """
+    tables = {"context": train.context_features, "perturbation": train.perturbation_features}
+    for side in ("context", "perturbation"):
+        if tables[side] is not None and wanted in {"auto", side}:
+            return side
+    missing = "context or perturbation" if wanted == "auto" else wanted
+    raise DataError(
+        f"the model {model!r} needs a table of {missing} features and these data have none; "
+        "add one to the study: [[data]] role = 'context_features' or 'perturbation_features'"
+    )
 
 
 @dataclass(frozen=True, slots=True)

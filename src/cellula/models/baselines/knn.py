@@ -21,7 +21,7 @@ from cellula.kernels.blas_threads import one_blas_thread
 from cellula.models.baselines.answer import Answer, Effects, joined
 from cellula.models.baselines.domain import FeatureDomain
 from cellula.models.baselines.encoding import Treatments, group_means
-from cellula.models.baselines.features import SideFeatures
+from cellula.models.baselines.features import SideFeatures, feature_side
 from cellula.models.baselines.neighbourhood import (
     Neighbourhood,
     cosines,
@@ -87,7 +87,7 @@ class Knn:
         seen, held, both, reference = train_and_valid(train, valid)
         answer = Answer.of(train, reference, self.options.cells)
         with one_blas_thread():
-            if self._side(train) == "context":
+            if feature_side(train, self.name, self.options.side) == "context":
                 return self._by_context(train, seen, held, both, answer)
             return self._by_perturbation(train, seen, held, both, answer)
 
@@ -96,17 +96,6 @@ class Knn:
         if "neighbours" in state.meta:
             return FittedKnn.restore(state)
         return FittedTable.restore(state)
-
-    def _side(self, train: Dataset) -> Literal["context", "perturbation"]:
-        tables = {"context": train.context_features, "perturbation": train.perturbation_features}
-        for side in ("context", "perturbation"):
-            if tables[side] is not None and self.options.side in {"auto", side}:
-                return side
-        wanted = "context or perturbation" if self.options.side == "auto" else self.options.side
-        raise DataError(
-            f"the model 'knn' needs a table of {wanted} features and these data have none; "
-            "add one to the study: [[data]] role = 'context_features' or 'perturbation_features'"
-        )
 
     def _default(self) -> Neighbourhood:
         own = self.options

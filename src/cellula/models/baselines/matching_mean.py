@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import numpy as np
@@ -86,7 +86,7 @@ class FittedMatchingMean:
         if len(matched):
             owner = np.repeat(np.arange(len(matched)), n_parts[matched])
             names = [name for code in inverse[matched] for name in parts[code]]
-            asked = _named(queries.take(matched[owner]), names)
+            asked = replace(queries.take(matched[owner]), perturbation=pd.Categorical(names))
             part_row = self.treatments.positions(asked)
             mean[matched] = group_means(self.effect[part_row], owner, len(matched))
             unseen = np.bincount(owner, ~self.treatments.is_seen[part_row], len(matched))
@@ -103,14 +103,3 @@ class FittedMatchingMean:
         """See :meth:`cellula.core.model.Fitted.state`."""
         own = State({"effect": self.effect})
         return joined(self.treatments.state(), own, self.answer.state())
-
-
-def _named(queries: QueryTable, names: list[str]) -> QueryTable:
-    """The queries with other perturbations, one name a query."""
-    return QueryTable(
-        pd.Categorical(names),
-        queries.context,
-        queries.dose_molar,
-        queries.time_s,
-        queries.individual,
-    )

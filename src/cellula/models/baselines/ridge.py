@@ -21,7 +21,7 @@ from cellula.kernels.blas_threads import one_blas_thread
 from cellula.models.baselines.answer import Answer, Effects, joined
 from cellula.models.baselines.domain import FeatureDomain
 from cellula.models.baselines.encoding import group_means, row_names
-from cellula.models.baselines.features import SideFeatures
+from cellula.models.baselines.features import SideFeatures, feature_side
 from cellula.models.baselines.masked_ridge import RidgeFit, RidgeProblem
 from cellula.models.baselines.perturbation_embedding import PerturbationEmbedding
 from cellula.models.baselines.pseudobulk import Pseudobulk
@@ -81,7 +81,7 @@ class Ridge:
         seen, held, both, reference = train_and_valid(train, valid)
         answer = Answer.of(train, reference, self.options.cells)
         with one_blas_thread():
-            if self._side(train) == "context":
+            if feature_side(train, self.name, self.options.side) == "context":
                 return self._by_context(train, seen, held, both, answer)
             return self._by_perturbation(train, seen, held, both, answer)
 
@@ -90,17 +90,6 @@ class Ridge:
         if "feature_values" in state.arrays:
             return FittedPerturbationRidge.restore(state)
         return ExplainedTable.restore(state)
-
-    def _side(self, train: Dataset) -> Literal["context", "perturbation"]:
-        tables = {"context": train.context_features, "perturbation": train.perturbation_features}
-        for side in ("context", "perturbation"):
-            if tables[side] is not None and self.options.side in {"auto", side}:
-                return side
-        wanted = "context or perturbation" if self.options.side == "auto" else self.options.side
-        raise DataError(
-            f"the model 'ridge' needs a table of {wanted} features and these data have none; "
-            "add one to the study: [[data]] role = 'context_features' or 'perturbation_features'"
-        )
 
     def _by_context(
         self,
