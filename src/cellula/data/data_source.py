@@ -16,7 +16,7 @@ from cellula.core.roles import ROLES
 from cellula.core.units import convert
 from cellula.core.value_type import ValueType
 
-__all__ = ["COLUMN_ROLES", "DataSource", "Layout"]
+__all__ = ["COLUMN_ROLES", "DataSource", "Harmonise", "Layout"]
 
 #: What a column may be declared as: every role, the controls by their label or a true/false column.
 COLUMN_ROLES = (*(role for role in ROLES if role != "is_control"), "control")
@@ -69,6 +69,17 @@ class Layout(BaseModel):
         return self
 
 
+class Harmonise(BaseModel):
+    """A correction of batches: fitted on the training profiles of every fold, applied to all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    name: str = Field(min_length=1)
+    """Name of the transform (``cellula plugins``), such as ``combat``."""
+    options: Mapping[str, Any] = {}
+    """Its options."""
+
+
 class DataSource(BaseModel):
     """One file of data: profiles, or features of contexts or of perturbations."""
 
@@ -110,6 +121,8 @@ class DataSource(BaseModel):
     """How a wide table becomes profiles; None where a row is a profile."""
     readouts: tuple[str, ...] = ()
     """The columns of a table that are readouts; a table without ``layout`` needs them."""
+    harmonise: Harmonise | None = None
+    """How batches are brought together; profiles only."""
     dose_unit: str | None = None
     """Unit of the dose column."""
     time_unit: str | None = None
@@ -189,6 +202,7 @@ class DataSource(BaseModel):
                 "layout",
                 "modality",
                 "readouts",
+                "harmonise",
                 "dose_unit",
                 "time_unit",
                 "perturbation_kind",

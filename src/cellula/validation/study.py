@@ -10,15 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    field_validator,
-)
+from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from cellula.core.canonical import canonical_json, hash_bytes
 from cellula.core.claim import ClaimKind
@@ -28,10 +20,13 @@ from cellula.core.perturbation import PerturbationKind
 from cellula.core.roles import ROLES
 from cellula.data.data_source import DataSource
 from cellula.data.splits import Folds, Fraction
+from cellula.validation.governance_plan import Governance, Rights
 from cellula.validation.mistakes import AS, mistakes_of
+from cellula.validation.strict import NAME, Strict
 
 __all__ = [
     "UNITS",
+    "Amendment",
     "Claim",
     "Explain",
     "GateRule",
@@ -43,14 +38,9 @@ __all__ = [
 ]
 
 Level = Literal["low", "medium", "high"]
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Header(_Strict):
+class Header(Strict):
     """Who asks what."""
 
     id: str = Field(pattern=NAME, max_length=64)
@@ -62,7 +52,7 @@ class Header(_Strict):
     seed: int = Field(default=0, ge=0)
 
 
-class ContextOfUse(_Strict):
+class ContextOfUse(Strict):
     """What the answer will be used for; asked before anything else."""
 
     role: str = Field(min_length=1)
@@ -72,7 +62,7 @@ class ContextOfUse(_Strict):
     needs_mechanism: bool
 
 
-class Boundary(_Strict):
+class Boundary(Strict):
     """Where the study speaks; outside it a prediction is out of bounds."""
 
     species: tuple[str, ...] = ()
@@ -83,7 +73,17 @@ class Boundary(_Strict):
     time_s: tuple[float, float] | None = None
 
 
-class ModelChoice(_Strict):
+class Amendment(Strict):
+    """Why this version follows an earlier one: ``cellula amend`` writes it.
+
+    amends: SHA-256 of the study of the version before (its ``study_hash``).
+    """
+
+    amends: str = Field(pattern=r"^[0-9a-f]{64}$")
+    reason: str = Field(min_length=1)
+
+
+class ModelChoice(Strict):
     """A model that competes: a registered kind with its options."""
 
     id: str = Field(pattern=NAME, max_length=64)
@@ -99,7 +99,7 @@ class ModelChoice(_Strict):
         return seeds
 
 
-class GateRule(_Strict):
+class GateRule(Strict):
     """A threshold with its reason."""
 
     metric: str = Field(pattern=r"^[a-z0-9_]+@[0-9]+$")
@@ -131,7 +131,7 @@ def _form_of_hold_out(value: object) -> str | None:
     return None
 
 
-class Claim(_Strict):
+class Claim(Strict):
     """What is unseen, how it is held out, what replicates, and the gates it must pass.
 
     models: ids of the models that may be chosen for it; all of the study where empty.
@@ -169,7 +169,7 @@ class Claim(_Strict):
 UNITS = ("donor", "replicate", "batch", "perturbation", "context", "individual")
 
 
-class ExplainedPerturbation(_Strict):
+class ExplainedPerturbation(Strict):
     """A perturbation to explain; ``expected`` are features that the literature leads to expect."""
 
     id: str
@@ -178,7 +178,7 @@ class ExplainedPerturbation(_Strict):
     source: str = ""
 
 
-class Explain(_Strict):
+class Explain(Strict):
     """Which model explains which perturbations."""
 
     model: str
@@ -186,14 +186,14 @@ class Explain(_Strict):
     perturbation: tuple[ExplainedPerturbation, ...] = Field(min_length=1)
 
 
-class Advance(_Strict):
+class Advance(Strict):
     """The registered rule that turns hits into claims."""
 
     top: int = Field(ge=1)
     direction: Literal["predicted", "up", "down"]
 
 
-class Application(_Strict):
+class Application(Strict):
     """What a model that passed may be used for."""
 
     kind: Literal["targets", "compounds", "mechanism", "liver", "heart", "exposure", "twin"]
@@ -202,7 +202,7 @@ class Application(_Strict):
     advance: Advance
 
 
-class Assay(_Strict):
+class Assay(Strict):
     """The experiment of the middle loop."""
 
     system: str
@@ -211,7 +211,7 @@ class Assay(_Strict):
     unit: str
 
 
-class AssayTest(_Strict):
+class AssayTest(Strict):
     """The pre-specified test of the experiment."""
 
     direction: Literal["up", "down", "two_sided"]
@@ -221,14 +221,14 @@ class AssayTest(_Strict):
     power: float = Field(gt=0, lt=1)
 
 
-class Middle(_Strict):
+class Middle(Strict):
     """The middle loop: an experiment that may confirm or refute."""
 
     assay: Assay
     test: AssayTest
 
 
-class Replicate(_Strict):
+class Replicate(Strict):
     """What makes the outer loop's data independent."""
 
     platform_differs: bool
@@ -240,7 +240,7 @@ EvidenceSlot = Literal[
 ]
 
 
-class Outer(_Strict):
+class Outer(Strict):
     """The outer loop: another platform, prospective data, five evidence slots."""
 
     replicate: Replicate
@@ -248,41 +248,11 @@ class Outer(_Strict):
     require: tuple[EvidenceSlot, ...] = ()
 
 
-class Privacy(_Strict):
-    """What protects the people behind the data."""
-
-    unit: str
-    memorisation: Literal["required", "off"]
-    dp: Literal["off"] | float
-
-
-class Fairness(_Strict):
-    """Groups that must not differ by more than ``max_gap``."""
-
-    by: tuple[str, ...] = Field(min_length=1)
-    max_gap: float = Field(gt=0)
-    min_n: int = Field(ge=1)
-
-
-class Governance(_Strict):
-    """Privacy and fairness."""
-
-    privacy: Privacy | None = None
-    fairness: Fairness | None = None
-
-
-class Rights(_Strict):
-    """Who owns what."""
-
-    data_provider: str = ""
-    model_developer: str = ""
-    end_user: str = ""
-
-
-class Study(_Strict):
+class Study(Strict):
     """A whole study file, checked."""
 
     study: Header
+    amendment: Amendment | None = None
     context_of_use: ContextOfUse
     boundary: Boundary
     data: tuple[DataSource, ...] = Field(min_length=1)
