@@ -58,12 +58,13 @@ system: ## install the Debian packages that some tests want (those tests skip wi
 		echo "not root and no password-less sudo: run 'sudo apt-get install $(DEBIAN)'; the tests that need it skip without it"; \
 	fi
 
-check: $(VENV)/.stamp-test ## format, lint, types, directions of imports, tests
+check: $(VENV)/.stamp-test ## format, lint, types, directions of imports, tests, which requirement each covers
 	$(BIN)/ruff format --check -q $(SOURCES)
 	$(BIN)/ruff check -q $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q --data="$(DATA)"
+	$(BIN)/python tools/traceability.py
 
 bench: $(VENV)/.stamp-test ## ratios against peers in one run, and the slow tests
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \

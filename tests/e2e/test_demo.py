@@ -80,7 +80,7 @@ def test_it_completes_and_its_bundle_is_intact(demo: Demo) -> None:
     assert "unseen-tissue" in page
 
 
-@pytest.mark.requirement("E6", "K12")
+@pytest.mark.requirement("E6")
 def test_unseen_pairs_are_predicted(demo: Demo) -> None:
     assert demo.score("unseen-pair", "variance_explained@1") >= 0.58
     assert demo.score("unseen-pair", "spearman_within_perturbation@1") >= 0.72

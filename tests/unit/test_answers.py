@@ -64,6 +64,7 @@ def test_every_answer_carries_an_interval(run: RunContext) -> None:
             assert np.all(batch.mean < batch.upper)
 
 
+@pytest.mark.requirement("E16")
 def test_the_best_inside_training_is_selected(run: RunContext) -> None:
     (fold,) = answered(pairs(), run)
     scores = {answer.model: answer.calibration_score for answer in fold.answers}

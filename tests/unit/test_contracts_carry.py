@@ -136,7 +136,6 @@ def readouts_of(trajectory: Trajectory, names: list[str]) -> Dataset:
     return Dataset(AnnData(values, obs, var), ValueType.CONCENTRATION)
 
 
-@pytest.mark.requirement("K9", "A5")
 def test_time_courses_of_a_population_of_cells() -> None:
     rates = np.random.default_rng(0).lognormal(-1, 0.5, size=(40, 1))
     cells = ParameterTable(("k",), rates)
@@ -232,7 +231,6 @@ class RateTwin:
         return RateTwin((self.precision * self.mean + weight * mean) / precision, precision)
 
 
-@pytest.mark.requirement("T1", "T6")
 def test_an_individual_whose_observations_arrive_one_by_one(run: RunContext) -> None:
     data = time_courses()
     own = data.take((data.role("individual") == "patient3").to_numpy())

@@ -95,6 +95,7 @@ def test_every_half_of_an_unseen_pair_is_seen_elsewhere(cells: Dataset) -> None:
     assert not pairs & set(zip(test["perturbation"], test["context"], strict=True))
 
 
+@pytest.mark.requirement("E9")
 def test_groups_of_contexts_are_held_out_whole(cells: Dataset) -> None:
     folds = split(cells, ClaimKind.UNSEEN_CONTEXT, "each", over="lineage")
     assert [fold.name for fold in folds] == ["blood", "solid"]
