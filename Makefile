@@ -10,7 +10,7 @@ DATA ?= ../shared/data
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
-SOURCES := src tests tools docs/conf.py
+SOURCES := src tests tools docs/conf.py docs/reference_pages.py
 PINS := pyproject.toml constraints.txt
 DEBIAN := chromium
 
