@@ -33,6 +33,18 @@ DECIDED = {"gate": "anchored_score", "about": "pearson@1", "outcome": "passed", 
 SPREAD = {"metric": "pearson@1", "model": "selected", "over": "resamples", "n": 1000, "sd": 0.02}
 SEEDS = {**SPREAD, "model": "net", "over": "seeds", "n": 3}
 
+USE = {"purpose": "biomedical"}
+CONSENT = {"name": "a.csv", "duo": ["GRU"], "jurisdiction": "", "residency": []}
+LICENCE = {"name": "a.csv", "license": "CC-BY-4.0", "is_shared": True}
+ASPECT = {
+    "aspect": "species",
+    "declared": ["human"],
+    "state": "compared",
+    "note": "",
+    "asked_outside": [],
+    "learnt_outside": [],
+}
+
 
 def leaving(rows: list[dict[str, Any]], **decided: Any) -> dict[str, dict[str, Any]]:
     """What the exit gate reads: a decision, changed, and spreads."""
@@ -60,6 +72,35 @@ CASES: Mapping[str, tuple[dict[str, Any], str, Payloads, Payloads]] = {
         "batch",
         [BATCH, {**BATCH, "is_applicable": False, "reason": "no batch"}],
         [{**BATCH, "is_confounded": True}, {**BATCH, "is_shifted": True}],
+    ),
+    "boundary": (
+        {},
+        "boundary",
+        [{"aspects": [ASPECT]}, {"aspects": [{**ASPECT, "learnt_outside": [["mouse", 3]]}]}],
+        [{"aspects": [{**ASPECT, "asked_outside": [["mouse", 3]]}]}],
+    ),
+    "consent": (
+        {},
+        "consent",
+        [
+            {"sources": [CONSENT], "use": None},
+            {"sources": [{**CONSENT, "duo": []}], "use": None},
+            {"sources": [{**CONSENT, "duo": ["HMB"]}], "use": USE},
+        ],
+        [
+            {"sources": [{**CONSENT, "duo": ["HMB"]}], "use": None},
+            {"sources": [CONSENT, {**CONSENT, "duo": ["GRU", "NPU"]}], "use": USE},
+            {"sources": [{**CONSENT, "residency": ["CN"]}], "use": {**USE, "country": "US"}},
+        ],
+    ),
+    "licence": (
+        {},
+        "licence",
+        [{"sources": [LICENCE], "use": None}],
+        [
+            {"sources": [LICENCE, {**LICENCE, "license": "unknown"}], "use": None},
+            {"sources": [{**LICENCE, "license": "CC-BY-NC-4.0"}], "use": USE},
+        ],
     ),
     "no_leakage": (
         {},

@@ -41,6 +41,7 @@ columns = {{ perturbation = "gene", control = "control", context = "line"{donor}
 [[data]]
 path = "features.csv"
 role = "perturbation_features"
+license = "CC0-1.0"
 columns = {{ perturbation = "gene" }}
 
 [[model]]

@@ -344,6 +344,10 @@ ANSWERS = {
     "influence again": "medium",
     "consequence": "low",
     "needs_mechanism": "n",
+    "purpose": "methods",
+    "commercial": "n",
+    "country": "Germany",  # no code: asked again
+    "country again": "DE",
     "question": 'Is "G1" like G2?',
     "title": "A toy",
     "id": "",
@@ -351,6 +355,8 @@ ANSWERS = {
     "species": "human",
     "perturbation": "activation",
     "path": "cells.h5ad",
+    "license": "my own",  # no SPDX: asked again
+    "license again": "CC-BY-4.0",
     "value_type": "log1p",
     "kind": "unseen_perturbation",
     "perturbation column": "gene",
@@ -376,6 +382,12 @@ def test_init_writes_a_file_that_check_accepts(shell: Shell, toy: Toy) -> None:
     assert study["study"]["id"] == "mine"
     assert study["study"]["question"] == 'Is "G1" like G2?'
     assert study["context_of_use"]["influence"] == "medium"
+    assert study["governance"]["use"] == {
+        "purpose": "methods",
+        "is_commercial": False,
+        "country": "DE",
+    }
+    assert study["data"][0]["license"] == "CC-BY-4.0"
     assert "5 fold(s)" in shell("check", "mine.toml")
     Path("cells.h5ad").unlink()
     assert "cells.h5ad: no such file" in refused_study(shell, Path("mine.toml"))

@@ -111,6 +111,9 @@ def example_files(n_pairs: int = 1200, seed: int = 0) -> dict[str, bytes]:
         decided = _claim(files, claim, n_pairs, rng)
         verdicts += [decided, _exit(files, claim, decided)]
     _findings(files)
+    for claim in SKILL:
+        rows = {"fold": ["0"], "part": ["test"], "row": [0], "profile": ["0"]}
+        files[f"splits/{claim}.parquet"] = parquet(pd.DataFrame(rows))
     files["data.json"] = canonical_json(_data(rng))
     files["models.json"] = canonical_json([_model(name) for name in MODELS])
     files["verdicts.json"] = canonical_json(verdicts)
@@ -198,6 +201,9 @@ def _entry_verdicts() -> list[dict[str, Any]]:
     pairs, lines = "0 of 21,379 held-out pairs in training", "0 of 988 held-out lines in training"
     reason = "not applicable: the data name no batch"
     return [
+        _verdict("consent", "entry", "data", "gdsc: use allowed by GRU", **none),
+        _verdict("licence", "entry", "data", "gdsc: BSD-3-Clause", **none),
+        _verdict("boundary", "entry", "data", "inside: perturbations", **none),
         _verdict("no_leakage", "entry", "unseen-pair", pairs, **none),
         _verdict("no_leakage", "entry", "unseen-tissue", lines, **none),
         _verdict("quality", "entry", "data", "all 3 checks are in order"),
@@ -224,7 +230,46 @@ REASONS: Mapping[str, Mapping[str, float]] = {
 }
 
 
+def _aspect(name: str, declared: list[str], state: str, note: str = "") -> dict[str, Any]:
+    row = {"aspect": name, "declared": declared, "state": state, "note": note}
+    return {**row, "asked_outside": [], "learnt_outside": []}
+
+
+CAUTIONS = [
+    {
+        "kind": "boundary_not_checked",
+        "where": "boundary.species",
+        "what": "declared as human, but no column of the data tells it",
+        "n": 1,
+        "action": "add the column, or check by hand that the data lie inside",
+    },
+    {
+        "kind": "one_source",
+        "where": "platform",
+        "what": "the data tell no second platform, laboratory or batch apart",
+        "n": 1,
+        "action": "do not carry the claim to another one without data from it",
+    },
+]
+
+
+def _entry(files: dict[str, bytes]) -> None:
+    """What the gates on consent, licence and boundary read, and the cautions."""
+    source = {"name": "gdsc", "duo": ["GRU"], "jurisdiction": "GB", "residency": []}
+    _evidence(files, "consent", "data", {"sources": [source], "use": None})
+    source = {"name": "gdsc", "license": "BSD-3-Clause", "is_shared": True}
+    _evidence(files, "licence", "data", {"sources": [source], "use": None})
+    aspects = [
+        _aspect("species", ["human"], "not_told", "no column of the data tells it"),
+        _aspect("perturbations", ["compound"], "compared"),
+        _aspect("dose_molar", [], "not_limited"),
+    ]
+    _evidence(files, "boundary", "data", {"aspects": aspects})
+    _evidence(files, "cautions", "data", {"cautions": CAUTIONS})
+
+
 def _findings(files: dict[str, bytes]) -> None:
+    _entry(files)
     checks = [
         _check("missing_values", 0.183, 0.5, "share of empty pairs"),
         _check("duplicated_profiles", 0, 0),

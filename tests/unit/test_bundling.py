@@ -104,9 +104,9 @@ def test_features_do_not_decide_about_the_truth() -> None:
     assert may_include_truth([source("MIT"), source("unknown", "context_features")])
 
 
-def test_without_a_licence_no_held_out_value_travels(folder: Path) -> None:
+def test_under_terms_of_its_own_no_held_out_value_travels(folder: Path) -> None:
     content = tree()
-    content["data"][0]["license"] = "unknown"
+    content["data"][0]["license"] = "LicenseRef-lab"
     kept = made(folder / "three", Study.model_validate(content))
     assert not [name for name in kept if name.startswith("truth/")]
     assert "predictions/pairs/linear.parquet" in kept

@@ -9,12 +9,16 @@ import pytest
 from dossier_example import example_files
 
 from cellula.core.claim import Tier
+from cellula.core.evidence import Evidence
+from cellula.core.gate import Loop, Outcome, Slot, Verdict
 from cellula.report.record import read_record
 from cellula.validation.credibility import (
     ClaimStanding,
     model_risk,
     required_tier,
     standings,
+    units_needed,
+    volume_cap,
 )
 
 
@@ -137,3 +141,60 @@ def test_a_confirmed_experiment_gives_t2(files: dict[str, bytes]) -> None:
 
     pair, tissue = changed(files, "verdicts.json", confirm)
     assert (pair.tier, tissue.tier) == (Tier.T2, Tier.T0)
+
+
+def verdict(loop: Loop, slot: Slot, outcome: Outcome = Outcome.PASSED) -> Verdict:
+    return Verdict("g", loop, slot, "pairs", outcome, "why")
+
+
+def confirmed(n_units: int | None, influence: str = "medium") -> ClaimStanding:
+    """A claim that an experiment confirmed, on so many units, for a use of medium risk."""
+    use = {"role": "choose", "influence": influence, "consequence": "medium"}
+    verdicts = [verdict(Loop.INNER, slot) for slot in Slot]
+    verdicts.append(verdict(Loop.MIDDLE, Slot.DECISION, Outcome.CONFIRMED))
+    score = Evidence("anchored_score", "pairs", {"n_units": n_units})
+    study = {"claim": [{"id": "pairs"}], "context_of_use": use}
+    (one,) = standings(study, verdicts, [] if n_units is None else [score])
+    return one
+
+
+@pytest.mark.requirement("C1")
+@pytest.mark.parametrize(
+    ("n_units", "tier"),
+    [(0, Tier.T0), (4, Tier.T0), (5, Tier.T1), (9, Tier.T1), (10, Tier.T2), (99, Tier.T2)],
+)
+def test_few_units_cap_the_tier_whatever_the_rigour(n_units: int, tier: Tier) -> None:
+    assert confirmed(n_units).tier is tier
+    assert confirmed(None).tier is Tier.T2
+
+
+@pytest.mark.requirement("C1", "C2")
+def test_what_is_missing_is_told_step_by_step() -> None:
+    assert confirmed(12).missing == ()
+    assert confirmed(8).missing == (
+        "a powered experiment that confirms the claim",
+        "10 units of replication (there are 8)",
+    )
+    assert confirmed(12, "high").missing == (
+        "a replication elsewhere, or prospective data",
+        "an independent signature under the whole record",
+        "20 units of replication (there are 12)",
+    )
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_the_units_needed_are_those_that_the_cap_allows(tier: Tier) -> None:
+    fewest = units_needed(tier)
+    assert volume_cap(fewest) >= tier
+    assert tier is Tier.T0 or volume_cap(fewest - 1) < tier
+
+
+@pytest.mark.requirement("R4")
+def test_a_model_alone_is_not_adequate_for_high_risk_at_any_tier() -> None:
+    inner = tuple(verdict(Loop.INNER, slot) for slot in Slot)
+    alone = ClaimStanding("pairs", "unseen_pair", "dose people", Tier.T4, Tier.T4, inner, 50)
+    assert alone.is_model_only
+    assert not alone.is_adequate
+    assert alone.missing == ("a powered experiment that confirms the claim",)
+    outer = (*inner, verdict(Loop.OUTER, Slot.DECISION))
+    assert ClaimStanding("pairs", "p", "dose people", Tier.T4, Tier.T4, outer, 50).is_adequate

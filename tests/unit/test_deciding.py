@@ -13,7 +13,13 @@ from cellula.core.gate import Loop, Outcome, Slot, Verdict
 from cellula.validation.deciding import decide_entry, decide_study, exit_code
 
 UNITS = {"name": "shared_units", "is_leak": False, "count": 0, "total": 3, "examples": []}
+CONSENT = {"name": "a.csv", "duo": [], "jurisdiction": "", "residency": []}
+LICENCE = {"name": "a.csv", "license": "CC-BY-4.0", "is_shared": True}
+ASPECT = {"aspect": "species", "declared": [], "state": "not_limited", "asked_outside": []}
 ENTRY = [
+    Evidence("consent", "data", {"sources": [CONSENT], "use": None}),
+    Evidence("licence", "data", {"sources": [LICENCE], "use": None}),
+    Evidence("boundary", "data", {"aspects": [ASPECT]}),
     Evidence("leakage", "pairs", {"checks": [UNITS]}),
     Evidence("quality", "data", {"checks": [{"name": "a", "is_ok": True}]}),
     Evidence(
@@ -65,6 +71,9 @@ def test_every_piece_of_evidence_has_its_entry_verdict() -> None:
     other = Evidence("leakage", "tissue", {"checks": [UNITS | {"is_leak": True}]})
     found = decide_entry([*ENTRY, other])
     assert [(one.gate, one.subject, one.has_passed) for one in found] == [
+        ("consent", "data", True),
+        ("licence", "data", True),
+        ("boundary", "data", True),
         ("no_leakage", "pairs", True),
         ("no_leakage", "tissue", False),
         ("quality", "data", True),
@@ -73,7 +82,7 @@ def test_every_piece_of_evidence_has_its_entry_verdict() -> None:
 
 
 @pytest.mark.requirement("L0", "L12")
-@pytest.mark.parametrize("absent", range(3))
+@pytest.mark.parametrize("absent", range(len(ENTRY)))
 def test_no_study_passes_an_entry_gate_without_its_evidence(absent: int) -> None:
     rest = [item for number, item in enumerate(ENTRY) if number != absent]
     with pytest.raises(EvidenceError, match=ENTRY[absent].kind):

@@ -15,7 +15,7 @@ from cellula.report.dossier import inline, render, sections
 from cellula.report.record import StudyRecord, read_record
 
 ORDER = [
-    "verdict", "gates", "data", "models", "agreement", "failures", "why", "experiments",
+    "verdict", "cautions", "gates", "data", "models", "agreement", "failures", "why", "experiments",
     "application", "governance", "attempts", "credibility", "requirements", "verify",
 ]  # fmt: skip
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -191,9 +191,72 @@ def test_the_data_say_who_is_in_them(page: Page) -> None:
 
 @pytest.mark.requirement("R1")
 def test_the_seven_steps(page: Page) -> None:
-    for step in ("Question of interest", "Context of use", "Model risk", "Plan", "Adequacy"):
+    for step in (
+        "Question of interest",
+        "Context of use",
+        "Model risk",
+        "Credibility plan",
+        "Execution",
+        "Results",
+        "Adequacy",
+    ):
         assert step in page.text
+    assert page.text.count("needs an experiment") >= 3
+    assert "compliant" not in page.text
     assert "low: influence medium × consequence low" in page.text
+
+
+@pytest.mark.requirement("C2", "R4")
+def test_the_risk_is_shown_in_its_matrix_with_both_tiers(page: Page) -> None:
+    assert page.text.count("this study") == 1
+    assert re.search(r"low consequence low, T1 low, T1 this study medium, T2", page.text)
+    assert "20 units of replication" not in page.text
+    assert "all gates of the computation passed" in page.text, "what the failed claim misses"
+
+
+@pytest.mark.requirement("A10", "B1")
+def test_cautions_stand_beside_the_verdict_and_the_boundary(files: dict[str, bytes]) -> None:
+    page = Page(render(read_record(files, example_ledger())))
+    assert "2 cautions, listed below" in page.text
+    assert "no second platform, laboratory or batch apart" in page.text
+    assert page.text.count("no column of the data tells it") == 2
+    content = json.loads(files["evidence/cautions-data.json"])
+    content["payload"]["cautions"] = []
+    none = {**files, "evidence/cautions-data.json": json.dumps(content).encode()}
+    assert "None was raised" in render(read_record(none))
+
+
+@pytest.mark.requirement("R5")
+@pytest.mark.parametrize(
+    ("path", "row"),
+    [
+        ("evidence/stability-unseen-pair.json", "stability"),
+        ("splits/unseen-pair.parquet", "splits by claim"),
+        ("verdicts.json", "registered threshold and interval width"),
+        ("evidence/consent-data.json", "consent"),
+    ],
+)
+def test_a_requirement_without_its_file_is_not_met(
+    files: dict[str, bytes], path: str, row: str
+) -> None:
+    def met(present: dict[str, bytes]) -> str:
+        text = Page(render(read_record(present))).text
+        section = text[text.rindex("Requirements met, with") :]
+        return section.partition("No evidence here for:")[0]
+
+    kind = path.rpartition("-")[0] or path.partition("/")[0]
+    assert f" {row} " in met(files)
+    assert path.rpartition("/")[2] in met(files)
+    assert f" {row} " not in met({p: c for p, c in files.items() if not p.startswith(kind)})
+
+
+@pytest.mark.requirement("P1")
+def test_silence_about_consent_meets_no_requirement(files: dict[str, bytes]) -> None:
+    content = json.loads(files["evidence/consent-data.json"])
+    content["payload"]["sources"][0]["duo"] = []
+    silent = {**files, "evidence/consent-data.json": json.dumps(content).encode()}
+    assert "codes of every source allow the use" in render(read_record(files))
+    assert "codes of every source allow the use" not in render(read_record(silent))
 
 
 def test_what_does_not_exist_yet_says_what_would_be_there(files: dict[str, bytes]) -> None:

@@ -55,7 +55,9 @@ def demo(
     print_verdicts(result.verdicts)
     say(f"verified {'intact' if found.is_intact else 'TAMPERED'}: {result.bundle}")
     say(f"dossier  {page}")
-    print_standings(standings(prepared.study.model_dump(mode="json"), result.verdicts))
+    print_standings(
+        standings(prepared.study.model_dump(mode="json"), result.verdicts, result.evidence)
+    )
     say(f"study    {study}")
     say(f"took     {time.perf_counter() - began:.0f} s, {peak_bytes() / 1e9:.1f} GB at most")
     if not found.is_intact:

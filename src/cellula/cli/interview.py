@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -25,6 +27,11 @@ influence = {influence}
 consequence = {consequence}
 needs_mechanism = {needs_mechanism}
 
+[governance.use]                     # what the data are used for: consent and licences ask it
+purpose = {purpose}
+is_commercial = {is_commercial}
+country = {country}
+
 [boundary]
 species = [{species}]
 cell_types = []                      # ontology ids, such as "CL:0000236"
@@ -35,7 +42,8 @@ level = "intracellular"
 path = {path}
 role = "profiles"
 value_type = {value_type}
-license = "unknown"                  # SPDX, such as "CC-BY-4.0"; unknown: no truth in the bundle
+license = {license}                  # SPDX, or LicenseRef-NAME for terms of its own
+# duo = ["GRU"]                      # consent codes of data from people, such as "HMB"
 columns = {{ {columns} }}
 
 [[model]]
@@ -59,6 +67,7 @@ why = "half way from the best trivial answer to a replicate experiment"
 on_fail = "regularization"
 """
 
+PURPOSES = ("general_research", "biomedical", "disease", "methods", "ancestry")
 LEVELS = ("low", "medium", "high")
 
 
@@ -79,6 +88,13 @@ def interview(path: Path) -> None:
         "influence": _choice("How much does the decision rest on it", LEVELS, "medium"),
         "consequence": _choice("How bad is a wrong decision", LEVELS, "low"),
         "needs_mechanism": _yes("Does the question need a mechanism?"),
+        "purpose": _choice("Purpose, as consent codes divide it", PURPOSES, "general_research"),
+        "is_commercial": _yes("Is the use commercial?"),
+        "country": _checked(
+            "Country where it is done, as two letters (empty: not stated)",
+            lambda text: re.fullmatch(r"([A-Z]{2})?", text) is not None,
+            "",
+        ),
     }
     say("Now the question and the data.")
     answers |= {
@@ -89,6 +105,7 @@ def interview(path: Path) -> None:
         "species": _quoted(typer.prompt("Species", default="human")),
         "perturbation": _choice("Kind of perturbation", tuple(PerturbationKind), "knock_out"),
         "path": _quoted(typer.prompt("File of the profiles, relative to the study file")),
+        "license": _checked("Licence of the data, as SPDX or LicenseRef-NAME", _is_license, None),
         "value_type": _choice("What the numbers are", tuple(ValueType), "log1p"),
         "kind": _choice("What is unseen", tuple(ClaimKind), "unseen_perturbation"),
     }
@@ -120,3 +137,23 @@ def _choice(question: str, options: tuple[str, ...], default: str) -> str:
         if answer in options:
             return _quoted(answer)
         say(f"  {answer!r} is none of them")
+
+
+def _checked(question: str, is_good: Callable[[str], bool], default: str | None) -> str:
+    """An answer that is good, quoted; asked again until then."""
+    while True:
+        answer: str = typer.prompt(question, default=default, show_default=bool(default))
+        if is_good(answer):
+            return _quoted(answer)
+        say(f"  {answer!r} cannot be read")
+
+
+def _is_license(text: str) -> bool:
+    from cellula.data.data_source import spdx_expression
+
+    try:
+        spdx_expression(text)
+    except ValueError as error:
+        say(f"  {error}")
+        return False
+    return True

@@ -9,6 +9,7 @@ import typer
 
 from cellula.cli.terminal import (
     TerminalProgress,
+    print_cautions,
     print_json,
     print_standings,
     print_verdicts,
@@ -63,12 +64,16 @@ def check(
     from cellula.validation.preparation import prepare
 
     prepared = prepare(file, cache, data)
-    verdicts = decide_entry(entry_evidence(prepared))
+    evidence = entry_evidence(prepared)
+    verdicts = decide_entry(evidence)
+    cautions = [one for e in evidence if e.kind == "cautions" for one in e.payload["cautions"]]
     if as_json:
-        print_json({"study": prepared.study.hash, "verdicts": verdicts})
+        told = {"study": prepared.study.hash, "verdicts": verdicts, "cautions": cautions}
+        print_json(told)
     else:
         _print_outline(prepared)
         print_verdicts(verdicts)
+        print_cautions(cautions)
     raise typer.Exit(exit_code(verdicts))
 
 
@@ -113,7 +118,7 @@ def run(
     prepared = prepare(file, cache, data)
     place = find_workspace(workspace)
     result, page = run_registered(prepared, place, threads)
-    claims = standings(prepared.study.model_dump(mode="json"), result.verdicts)
+    claims = standings(prepared.study.model_dump(mode="json"), result.verdicts, result.evidence)
     if as_json:
         print_json(
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from cellula.core.gate import Verdict
     from cellula.validation.credibility import ClaimStanding
 
-__all__ = ["TerminalProgress", "print_json", "print_standings", "print_verdicts", "say"]
+__all__ = [
+    "TerminalProgress",
+    "print_cautions",
+    "print_json",
+    "print_standings",
+    "print_verdicts",
+    "say",
+]
 
 Item = TypeVar("Item")
 
@@ -119,3 +126,12 @@ def print_standings(standings: Sequence[ClaimStanding]) -> None:
     for one in standings:
         tiers = f"tier {one.tier.value} reached, {one.required.value} required"
         say(f"claim    {one.claim}: {tiers}; permitted use: {one.permitted_use}")
+
+
+def print_cautions(cautions: Sequence[Mapping[str, Any]]) -> None:
+    """Print how many cautions there are, then two lines each: about what, and what to do."""
+    noun = "caution" if len(cautions) == 1 else "cautions"
+    say(f"{len(cautions) or 'no'} {noun}")
+    for one in cautions:
+        say(f"! {str(one['kind']).replace('_', ' ')} · {one['where']}: {one['what']}")
+        say(f"    {one['action']}")

@@ -8,20 +8,37 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from license_expression import ExpressionError, Licensing, get_spdx_licensing
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from cellula.core.errors import DataError
 from cellula.core.perturbation import PerturbationKind
 from cellula.core.roles import ROLES
 from cellula.core.units import convert
 from cellula.core.value_type import ValueType
+from cellula.data.consent import consent_code
 
-__all__ = ["COLUMN_ROLES", "DataSource", "Harmonise", "Layout"]
+__all__ = ["COLUMN_ROLES", "DataSource", "Harmonise", "Layout", "spdx_expression"]
 
 #: What a column may be declared as: every role, the controls by their label or a true/false column.
 COLUMN_ROLES = (*(role for role in ROLES if role != "is_control"), "control")
 
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+
+
+def _known(code: str) -> str:
+    """The consent code as it was written. Raises DataError when there is no such code."""
+    consent_code(code)
+    return code
+
+
+Consent = Annotated[str, AfterValidator(_known)]
 Scalar = bool | int | float | str
 
 
@@ -99,8 +116,8 @@ class DataSource(BaseModel):
     """What the numbers of the profiles are; profiles only."""
     license: str = "unknown"
     """SPDX expression, ``LicenseRef-...`` for terms without an SPDX id, or ``unknown``."""
-    duo: tuple[str, ...] = ()
-    """Data Use Ontology codes."""
+    duo: tuple[Consent, ...] = ()
+    """Data Use Ontology codes: ``GRU``, ``DUO:0000042``, ``DS:MONDO:0005015``, ``GS:GB``."""
     jurisdiction: str = Field(default="", pattern=r"^([A-Z]{2})?$")
     """ISO 3166 code of the country whose law governs the data."""
     residency: tuple[Country, ...] = ()
@@ -140,7 +157,7 @@ class DataSource(BaseModel):
     @field_validator("license")
     @classmethod
     def _is_license(cls, license: str) -> str:
-        return _spdx(license)
+        return spdx_expression(license)
 
     @field_validator("columns")
     @classmethod
@@ -230,7 +247,7 @@ def _licensing() -> Licensing:
     return get_spdx_licensing()
 
 
-def _spdx(text: str) -> str:
+def spdx_expression(text: str) -> str:
     """The expression as SPDX spells it. Raises ValueError naming the unknown keys."""
     if text == "unknown":
         return text

@@ -10,10 +10,12 @@ from markupsafe import Markup, escape
 from cellula.report.blocks import Section
 from cellula.report.record import StudyRecord
 from cellula.report.sections.audit import attempts, verification
-from cellula.report.sections.credibility import crosswalk, requirements
+from cellula.report.sections.cautions import cautions
+from cellula.report.sections.credibility import crosswalk
 from cellula.report.sections.failures import failures, why
 from cellula.report.sections.inputs import data, models
 from cellula.report.sections.plans import application, experiments, governance
+from cellula.report.sections.requirements import requirements
 from cellula.report.sections.results import agreement
 from cellula.report.sections.verdict import banner, gates
 
@@ -24,6 +26,7 @@ def sections(record: StudyRecord) -> tuple[Section, ...]:
     """Every section in the order in which a reader comes to believe a result, or not to."""
     return (
         banner(record),
+        cautions(record),
         gates(record),
         data(record),
         models(record),

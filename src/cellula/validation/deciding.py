@@ -17,7 +17,14 @@ from cellula.validation.study import Claim, Study
 __all__ = ["ENTRY_GATES", "decide_entry", "decide_study", "exit_code"]
 
 #: Entry gate of the inner loop -> the evidence that it reads.
-ENTRY_GATES = {"no_leakage": "leakage", "quality": "quality", "batch_calibration": "batch"}
+ENTRY_GATES = {
+    "consent": "consent",
+    "licence": "licence",
+    "boundary": "boundary",
+    "no_leakage": "leakage",
+    "quality": "quality",
+    "batch_calibration": "batch",
+}
 
 #: The exit gate of the inner loop.
 EXIT_GATE = "stability"

@@ -32,7 +32,10 @@ class Use(Strict):
 
     purpose: what the study serves, as the Data Use Ontology divides it. disease: MONDO ids that
     the study is about; empty: none in particular. country: ISO 3166 code of where it is done.
-    has_ethics_approval, is_published, is_collaboration: conditions that the study meets.
+    has_ethics_approval, is_published, is_collaboration, is_genetic_study, returns_results:
+    conditions that the study meets. approvals: consent codes (``US``, ``PS``, ``IS``, ``RS``)
+    for which the owner of the data approved this user, project, institution or research in
+    writing. date: when the data are used, where a code sets a date.
     """
 
     purpose: Literal["general_research", "biomedical", "disease", "methods", "ancestry"]
@@ -43,6 +46,9 @@ class Use(Strict):
     has_ethics_approval: bool = False
     is_published: bool = False
     is_collaboration: bool = False
+    is_genetic_study: bool = False
+    returns_results: bool = False
+    approvals: tuple[Literal["US", "PS", "IS", "RS"], ...] = ()
     date: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
 
 

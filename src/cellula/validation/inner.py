@@ -21,8 +21,11 @@ from cellula.evidence.seal import open_sealed
 from cellula.kernels.blas_threads import one_blas_thread
 from cellula.kernels.memory import peak_bytes
 from cellula.validation.answers import Answer, ClaimTask, FoldAnswers, answer_fold
+from cellula.validation.boundary import boundary_evidence
 from cellula.validation.bundling import bundle_files
+from cellula.validation.cautions import cautions_evidence
 from cellula.validation.deciding import decide_entry, decide_study, exit_code
+from cellula.validation.eligibility import consent_evidence, licence_evidence
 from cellula.validation.findings import attribution, claim_evidence, gate_evidence
 from cellula.validation.preparation import PreparedStudy
 from cellula.validation.registration import Registration, registration_of
@@ -38,12 +41,13 @@ Describe: TypeAlias = Callable[[Mapping[str, bytes], Mapping[str, Any]], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run left: its verdicts and the files it wrote."""
+    """What a run left: its verdicts, the evidence behind them and the files it wrote."""
 
     verdicts: tuple[Verdict, ...]
     bundle: Path
     ledger: Path
     head: Path
+    evidence: tuple[Evidence, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -52,7 +56,8 @@ class Result:
 
 
 def entry_evidence(prepared: PreparedStudy) -> tuple[Evidence, ...]:
-    """Leak report of every claim, quality and batch report of the data."""
+    """Consent, licences and boundary; leak report of every claim; quality and batches; cautions."""
+    boundary = boundary_evidence(prepared)
     leaks = [
         leak_report(
             task.data,
@@ -64,7 +69,15 @@ def entry_evidence(prepared: PreparedStudy) -> tuple[Evidence, ...]:
         )
         for task in prepared.tasks
     ]
-    return (*leaks, quality_report(prepared.data), batch_report(prepared.data))
+    return (
+        consent_evidence(prepared),
+        licence_evidence(prepared),
+        boundary,
+        *leaks,
+        quality_report(prepared.data),
+        batch_report(prepared.data),
+        cautions_evidence(prepared, boundary),
+    )
 
 
 def run_study(
@@ -99,7 +112,7 @@ def run_study(
     verdicts = decide_study(study, evidence)
     files = bundle_files(prepared, registration, evidence, verdicts, scored)
     files["ro-crate-metadata.json"] = describe(files, json.loads(study.canonical))
-    return _write(prepared, workspace, files, verdicts)
+    return _write(prepared, workspace, files, verdicts, tuple(evidence))
 
 
 def _claim(
@@ -168,6 +181,7 @@ def _write(
     workspace: Workspace,
     files: Mapping[str, bytes],
     verdicts: tuple[Verdict, ...],
+    evidence: tuple[Evidence, ...],
 ) -> Result:
     study = prepared.study
     name = study.study.id
@@ -187,4 +201,4 @@ def _write(
     ledger, head = folder / f"{name}.ledger.jsonl", folder / f"{name}.head.json"
     workspace.ledger.export(ledger)
     workspace.ledger.export_head(head)
-    return Result(verdicts, bundle, ledger, head)
+    return Result(verdicts, bundle, ledger, head, evidence)

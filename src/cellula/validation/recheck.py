@@ -42,7 +42,7 @@ def decide_again(files: Mapping[str, bytes]) -> Verification:
     known += [
         f"claim {one.claim}: tier {one.tier.value} reached, {one.required.value} required; "
         f"permitted use: {one.permitted_use}"
-        for one in standings(study.model_dump(mode="json"), verdicts)
+        for one in standings(study.model_dump(mode="json"), verdicts, evidence)
     ]
     return Verification(known=tuple(known))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from cellula.report.blocks import Absent, Block, Cell, Column, Facts, Heading, Section, Table, Text
 from cellula.report.record import StudyRecord
+from cellula.report.sections.cautions import boundary_aspects
 from cellula.report.words import listing, plain_words
 
 __all__ = ["application", "experiments", "governance"]
@@ -58,6 +59,7 @@ def application(record: StudyRecord) -> Section:
     blocks.append(Heading("Boundary"))
     if record.part("boundary"):
         blocks.append(_facts(record.part("boundary")))
+        blocks += boundary_aspects(record)
         blocks.append(
             Text(
                 "Questions outside this boundary are not answered by this evidence; every "

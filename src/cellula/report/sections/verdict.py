@@ -26,6 +26,7 @@ from cellula.report.blocks import (
 )
 from cellula.report.cards import GateScore
 from cellula.report.record import StudyRecord
+from cellula.report.sections.cautions import n_cautions
 from cellula.report.words import (
     FEEDBACK_ADVICE,
     LOOPS,
@@ -43,7 +44,7 @@ __all__ = ["banner", "gates"]
 
 #: Loop and slot -> what stands there once it exists.
 TO_COME: Mapping[tuple[Loop, Slot], str] = {
-    (Loop.INNER, Slot.ENTRY): "leakage, quality and batches of the data",
+    (Loop.INNER, Slot.ENTRY): "consent, licences, boundary, leakage, quality and batches",
     (Loop.INNER, Slot.DECISION): "the registered thresholds on held-out data",
     (Loop.INNER, Slot.EXIT): "stability over seeds and resampling",
     (Loop.MIDDLE, Slot.ENTRY): "assay, endpoint and power, fixed in advance",
@@ -54,17 +55,18 @@ TO_COME: Mapping[tuple[Loop, Slot], str] = {
     (Loop.OUTER, Slot.EXIT): "an independent signature",
 }
 #: A card of the board lists so many verdicts; the table beneath lists all.
-LINES = 6
+LINES = 8
 
 
 def banner(record: StudyRecord) -> Section:
     """The verdict: permitted use in a sentence, then every claim with tier and number."""
-    found = standings(record.study, record.verdicts)
+    found = standings(record.study, record.verdicts, record.evidence)
     use = record.part("context_of_use")
     required = found[0].required.value if found else "none"
     facts = (
         ("Use in question", str(use.get("role") or "not stated")),
         ("Tier required", f"{required}, for the risk of this use"),
+        ("Cautions", n_cautions(record)),
         ("Standing", "Model evidence is supplementary: it ranks and prioritises experiments."),
     )
     block = Banner(
