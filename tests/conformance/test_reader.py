@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from anndata import AnnData
 
 from cellula.core import registry
@@ -26,10 +27,22 @@ def annotated_matrix() -> AnnData:
     return AnnData(rng.normal(size=(40, 30)), obs, var)
 
 
+def counted_cells() -> AnnData:
+    """What a 10x folder can hold: counts in CSR, two genes of one symbol, no column of obs."""
+    rng = np.random.default_rng(1)
+    cells = pd.DataFrame(index=[f"ACGT-{i}" for i in range(40)])
+    var = pd.DataFrame({"feature_types": ["Gene Expression"] * 30})
+    var["gene_ids"] = [f"ENSG{i}" for i in range(30)]
+    var.index = ["twin_ENSG0", "twin_ENSG1", *(f"g{i}" for i in range(2, 30))]
+    counts = sp.csr_matrix(rng.poisson(1, size=(40, 30)).astype(np.float32))
+    return AnnData(counts, cells, var)
+
+
 #: Writers that refuse the contents of the kit, and what they write beside them.
 OWN: dict[str, Callable[[], Any]] = {
     "gct": annotated_matrix,
     "gctx": annotated_matrix,
+    "tenx_mtx": counted_cells,
     "h5mu": lambda: two_modalities().data,
 }
 

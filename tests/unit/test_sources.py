@@ -8,6 +8,8 @@ import pytest
 from cellula.core.canonical import hash_bytes
 from cellula.core.errors import EvidenceError
 from cellula.evidence.sources import hash_file, recorded_sources
+from cellula.evidence.witnesses import check_data
+from cellula.io.digest import hash_source
 
 ONE, TWO = hash_bytes(b"1"), hash_bytes(b"2")
 
@@ -27,3 +29,15 @@ def test_hash_of_a_file(tmp_path: Path) -> None:
     assert hash_file(tmp_path / "a") == ONE
     with pytest.raises(EvidenceError, match="cannot read the data file"):
         hash_file(tmp_path / "absent")
+
+
+def test_a_folder_is_one_source(tmp_path: Path) -> None:
+    folder = tmp_path / "t.zarr"
+    (folder / "X").mkdir(parents=True)
+    (folder / "X" / "0").write_bytes(b"1")
+    recorded = {"data.json": json.dumps({"sources": {"t.zarr": hash_source(folder)}}).encode()}
+    found = check_data(recorded, [folder])
+    assert not found.problems
+    assert found.known == ("the source file t.zarr is the one that was used",)
+    (folder / "X" / "0").write_bytes(b"2")
+    assert "is not among those" in check_data(recorded, [folder]).problems[0].what

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from cellula.cli.convert import convert
+from cellula.cli.integrate import integrate
 from cellula.cli.terminal import print_json, say
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Public data sets: list, get, describe.", no_args_is_help=True)
+app = typer.Typer(
+    help="Public data sets and files: list, get, describe, convert, integrate.",
+    no_args_is_help=True,
+)
+app.command("convert")(convert)
+app.command("integrate")(integrate)
 
 Cache = Annotated[
     Path | None, typer.Option("--cache", help="Where fetched data are kept (default: yours).")
@@ -39,12 +46,16 @@ def list_sources(as_json: Json = False, cache: Cache = None) -> None:
 def get(
     name: Annotated[str, typer.Argument(help="Name of a data set (see: cellula data list).")],
     cache: Cache = None,
+    as_json: Json = False,
 ) -> None:
     """Fetch a public data set; its SHA-256 is required and a partial download is never used."""
     from cellula.data.catalogue import source as catalogue
 
     one = catalogue.source(name)
     folder = catalogue.fetch(one, cache)
+    if as_json:
+        print_json({"name": one.name, "files": sorted(one.files), "folder": str(folder)})
+        return
     say(f"{one.name}: {', '.join(sorted(one.files))} in {folder}")
 
 
@@ -69,66 +80,22 @@ def describe(
         print_json(found)
         return
     for key, value in found.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-        say(f"{key:<14} {shown}")
+        say(f"{key:<14} {_shown(value)}")
 
 
 def _file(path: Path, format: str | None) -> dict[str, object]:
-    """Shape, columns and value range of a file or folder."""
-    import pandas as pd
-    from anndata import AnnData
-
+    """What a file or folder holds."""
     from cellula.core.errors import DataError
+    from cellula.data.description import describe_content
     from cellula.io.formats import read
 
     if not path.exists():
         raise DataError(f"there is no data set and no file {str(path)!r}; see: cellula data list")
-    content: Any = read(path, format)
-    if isinstance(content, pd.DataFrame):
-        return {
-            "file": path.name,
-            "rows": len(content),
-            "columns": [f"{name} ({kind})" for name, kind in content.dtypes.items()],
-        }
-    if isinstance(content, AnnData):
-        return {"file": path.name} | _matrix(content)
-    found: dict[str, object] = {
-        "file": path.name,
-        "profiles": content.n_obs,
-        "modalities": list(content.mod),
-        "obs": _columns(content.obs),
-    }
-    for name, part in content.mod.items():
-        found |= {f"{name}:{key}": value for key, value in _matrix(part).items()}
-    return found
+    return describe_content(read(path, format), path.name)
 
 
-def _matrix(content: Any) -> dict[str, object]:
-    return {
-        "profiles": content.n_obs,
-        "readouts": content.n_vars,
-        "values": _range(content.X),
-        "obs": _columns(content.obs),
-        "layers": sorted(content.layers),
-        "coordinates": sorted(content.obsm),
-    }
-
-
-def _columns(obs: Any) -> list[str]:
-    return [f"{name} ({obs[name].nunique()})" for name in obs.columns]
-
-
-def _range(matrix: Any) -> str:
-    """The least and the greatest value, missing ones aside, and the number type."""
-    import numpy as np
-    import scipy.sparse as sp
-
-    if matrix is None:
-        return "none: X is empty, the values stand in a layer"
-    stored = np.asarray(matrix.data if sp.issparse(matrix) else matrix)
-    there = stored[~np.isnan(stored)]
-    if not there.size:
-        return f"all missing ({stored.dtype})" if stored.size else f"none ({stored.dtype})"
-    missing = stored.size - there.size
-    less = f", {missing:,} missing" if missing else ""
-    return f"{there.min():g} to {there.max():g} ({stored.dtype}{less})"
+def _shown(value: object) -> str:
+    """A list on one line; of roles each with the columns that offer it."""
+    if isinstance(value, dict):
+        return "; ".join(f"{key} = {' or '.join(names)}" for key, names in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from cellula.cli.study import run_registered
-from cellula.cli.terminal import print_standings, print_verdicts, say
+from cellula.cli.study import plain_standing, run_registered
+from cellula.cli.terminal import print_json, print_standings, print_verdicts, say
 
 __all__ = ["demo"]
 
@@ -23,6 +23,7 @@ def demo(
         Path | None, typer.Option("--cache", help="Where fetched data are kept.")
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1)] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Predict drug response for unseen pairs and unseen tissues, and prove what came of it.
 
@@ -52,13 +53,27 @@ def demo(
         head=result.head,
         ledger=result.ledger,
     )
-    print_verdicts(result.verdicts)
-    say(f"verified {'intact' if found.is_intact else 'TAMPERED'}: {result.bundle}")
-    say(f"dossier  {page}")
-    print_standings(
-        standings(prepared.study.model_dump(mode="json"), result.verdicts, result.evidence)
-    )
-    say(f"study    {study}")
-    say(f"took     {time.perf_counter() - began:.0f} s, {peak_bytes() / 1e9:.1f} GB at most")
+    claims = standings(prepared.study.model_dump(mode="json"), result.verdicts, result.evidence)
+    took, most = time.perf_counter() - began, peak_bytes()
+    if as_json:
+        print_json(
+            {
+                "claims": [plain_standing(one) for one in claims],
+                "verdicts": result.verdicts,
+                "is_intact": found.is_intact,
+                "bundle": str(result.bundle),
+                "dossier": str(page),
+                "study": str(study),
+                "took_s": took,
+                "peak_bytes": most,
+            }
+        )
+    else:
+        print_verdicts(result.verdicts)
+        say(f"verified {'intact' if found.is_intact else 'TAMPERED'}: {result.bundle}")
+        say(f"dossier  {page}")
+        print_standings(claims)
+        say(f"study    {study}")
+        say(f"took     {took:.0f} s, {most / 1e9:.1f} GB at most")
     if not found.is_intact:
         raise typer.Exit(3)

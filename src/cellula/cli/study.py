@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from cellula.validation.preparation import PreparedStudy
     from cellula.validation.workspace import Workspace
 
-__all__ = ["check", "dossier", "init", "register", "run", "run_registered", "write_dossier"]
+__all__ = [
+    "check",
+    "dossier",
+    "init",
+    "plain_standing",
+    "register",
+    "run",
+    "run_registered",
+    "write_dossier",
+]
 
 StudyFile = Annotated[Path, typer.Argument(help="The study file, .toml or .yaml.")]
 WorkspaceFolder = Annotated[
@@ -122,7 +131,7 @@ def run(
     if as_json:
         print_json(
             {
-                "claims": [_standing(one) for one in claims],
+                "claims": [plain_standing(one) for one in claims],
                 "verdicts": result.verdicts,
                 "bundle": str(result.bundle),
                 "dossier": str(page),
@@ -137,7 +146,7 @@ def run(
     raise typer.Exit(result.exit_code)
 
 
-def _standing(one: ClaimStanding) -> dict[str, str]:
+def plain_standing(one: ClaimStanding) -> dict[str, str]:
     """A claim's standing for a program."""
     return {
         "claim": one.claim,
@@ -158,7 +167,7 @@ def run_registered(
     return result, write_dossier(result.bundle, result.ledger)
 
 
-def dossier(file: StudyFile, workspace: WorkspaceFolder = WORKSPACE) -> None:
+def dossier(file: StudyFile, workspace: WorkspaceFolder = WORKSPACE, as_json: Json = False) -> None:
     """Write the dossier of a study that has been run, again."""
     from cellula.core.errors import EvidenceError
     from cellula.validation.study import read_study
@@ -168,7 +177,11 @@ def dossier(file: StudyFile, workspace: WorkspaceFolder = WORKSPACE) -> None:
     bundle = folder / f"{name}.zip"
     if not bundle.is_file():
         raise EvidenceError(f"{name} has no bundle in {folder}; run it first: cellula run {file}")
-    say(f"dossier  {write_dossier(bundle, folder / f'{name}.ledger.jsonl')}")
+    page = write_dossier(bundle, folder / f"{name}.ledger.jsonl")
+    if as_json:
+        print_json({"study": name, "bundle": str(bundle), "dossier": str(page)})
+        return
+    say(f"dossier  {page}")
 
 
 def write_dossier(bundle: Path, ledger: Path) -> Path:

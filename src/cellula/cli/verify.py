@@ -24,7 +24,8 @@ def verify(
         Path | None, typer.Option("--ledger", help="Exported ledger (.jsonl) or ledger.sqlite.")
     ] = None,
     data: Annotated[
-        list[Path] | None, typer.Option("--data", help="Source data file; may be repeated.")
+        list[Path] | None,
+        typer.Option("--data", help="Source data: file or folder; may be repeated."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

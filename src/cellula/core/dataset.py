@@ -52,6 +52,7 @@ class Dataset:
     in :data:`ROLES` are the roles; X holds ``value_type``. For populations of cells with
     ``value_type`` log1p, ``layers["counts"]`` may hold the counts.
     context_features, perturbation_features: numeric tables indexed by the labels, or None.
+    value_types: of several modalities, those whose numbers are not ``value_type``.
     One readout is as good as twenty thousand; coordinates stand in ``obsm["spatial"]``.
 
     Raises DataError, naming column, row and remedy, when readouts or profiles repeat, a role
@@ -64,6 +65,7 @@ class Dataset:
     context_features: pd.DataFrame | None = None
     perturbation_features: pd.DataFrame | None = None
     provenance: Provenance = field(default_factory=Provenance)
+    value_types: Mapping[str, ValueType] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_names(self.data)
@@ -186,8 +188,11 @@ class Dataset:
         """The profiles that are not controls."""
         return self.take(~self.is_control)
 
-    def modality(self, name: str, value_type: ValueType) -> Dataset:
-        """One modality of several as a dataset of its own, with the shared roles."""
+    def modality(self, name: str, value_type: ValueType | None = None) -> Dataset:
+        """One modality of several as a dataset of its own, with the shared roles.
+
+        value_type: what its numbers are; None takes what the dataset says of it.
+        """
         if isinstance(self.data, AnnData):
             raise DataError("this dataset has one modality only; use it as it is")
         if name not in self.data.mod:
@@ -196,7 +201,8 @@ class Dataset:
         shared = self.data.obs.loc[part.obs_names]
         for role in self.roles:
             part.obs[role] = shared[role]
-        return replace(self, data=part, value_type=value_type)
+        told = value_type or self.value_types.get(name, self.value_type)
+        return replace(self, data=part, value_type=told, value_types={})
 
     def queries(self) -> QueryTable:
         """The question that every profile answers, row by row: shape (profiles,)."""
@@ -219,6 +225,8 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256 of values, layers, names, obs, coordinates, features and value type."""
         parts: list[object] = [self.value_type.value, hash_frame(self.obs)]
+        if self.value_types:
+            parts.append({name: kind.value for name, kind in sorted(self.value_types.items())})
         modalities = [self.data] if isinstance(self.data, AnnData) else [*self.data.mod.values()]
         for part in modalities:
             parts += [list(part.obs_names.astype(str)), list(part.var_names.astype(str))]

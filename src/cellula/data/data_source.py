@@ -29,6 +29,9 @@ __all__ = ["COLUMN_ROLES", "DataSource", "Harmonise", "Layout", "spdx_expression
 #: What a column may be declared as: every role, the controls by their label or a true/false column.
 COLUMN_ROLES = (*(role for role in ROLES if role != "is_control"), "control")
 
+#: Roles whose column holds numbers, or names no column.
+UNLABELLED = ("dose_molar", "time_s", "control")
+
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
@@ -134,6 +137,10 @@ class DataSource(BaseModel):
     """Columns of a feature table that label the profiles and are no features."""
     modality: str | None = None
     """The one modality that is used, of a file of several; None: all of them."""
+    value_types: Mapping[str, ValueType] = {}
+    """Modality -> what its numbers are, where it is not ``value_type``."""
+    layer: str | None = None
+    """The layer that holds the values, such as ``counts``; None: X."""
     layout: Layout | None = None
     """How a wide table becomes profiles; None where a row is a profile."""
     readouts: tuple[str, ...] = ()
@@ -153,6 +160,13 @@ class DataSource(BaseModel):
     def name(self) -> str:
         """The file's name in messages and in the provenance."""
         return f"{self.catalogue}:{self.path}" if self.catalogue else self.path
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns that hold labels, in which a number is the text that it is written as."""
+        named = [name for role, name in self.columns.items() if role not in UNLABELLED]
+        turned = [self.layout.readout] if self.layout and self.layout.rows is None else []
+        return (*named, *turned, *self.labels)
 
     @field_validator("license")
     @classmethod
@@ -189,6 +203,10 @@ class DataSource(BaseModel):
                 mistakes.append(f"{key} and columns.{role} go together: give both or none")
             elif unit is not None:
                 mistakes += _unit_mistake(key, unit, role)
+        if self.layer and (self.layout or self.readouts):
+            mistakes.append("layer belongs to an annotated matrix; a table has none")
+        if self.modality and set(self.value_types) - {self.modality}:
+            mistakes.append(f"value_types names other modalities than {self.modality!r}")
         if self.perturbation_kind and "perturbation_kind" in self.columns:
             mistakes.append("perturbation_kind is given twice: by itself and as a column")
         return mistakes + (self._layout_mistakes(self.layout) if self.layout else [])
@@ -216,7 +234,8 @@ class DataSource(BaseModel):
             f"{key} belongs to profiles"
             for key in (
                 "value_type",
-                "layout",
+                "value_types",
+                "layer",
                 "modality",
                 "readouts",
                 "harmonise",
@@ -226,11 +245,25 @@ class DataSource(BaseModel):
             )
             if getattr(self, key)
         ]
+        if self.layout is not None:
+            return mistakes + self._turned_mistakes(self.layout, label)
         if set(self.columns) != {label}:
             mistakes.append(
                 f"columns must name the column of the {label} labels: "
                 f'columns = {{ {label} = "..." }}'
             )
+        return mistakes
+
+    def _turned_mistakes(self, layout: Layout, label: str) -> list[str]:
+        """Mistakes of a table of features whose columns are the labels."""
+        mistakes = []
+        if layout.orientation != "readouts_as_rows" or layout.columns != label:
+            mistakes.append(
+                "the layout of a table of features has orientation = 'readouts_as_rows' and "
+                f"columns = {label!r}: a row is a feature, a column a {label}"
+            )
+        if self.columns or self.labels:
+            mistakes.append("features as rows: leave columns and labels out, the layout tells them")
         return mistakes
 
 

@@ -12,7 +12,8 @@ from anndata import AnnData
 from cellula.core.errors import DataError
 from cellula.core.perturbation import components
 from cellula.core.roles import ROLES
-from cellula.data.data_source import DataSource
+from cellula.data.data_source import DataSource, Layout
+from cellula.data.layout import turn
 from cellula.data.roles import CONTROL, keep_rows, label_text, require_columns
 
 __all__ = ["feature_table", "join_labels", "join_tables", "require_coverage"]
@@ -21,28 +22,51 @@ __all__ = ["feature_table", "join_labels", "join_tables", "require_coverage"]
 def feature_table(content: object, source: DataSource) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The features (float64) and the labels of one source, both indexed by the label as text.
 
-    content: a table, or an AnnData whose matrix holds the features. Raises DataError on a
+    content: a table, or an AnnData whose matrix holds the features; a table with a layout has
+    one row a feature. Raises DataError on a
     missing column, a label without a value or twice, or a feature that is not a number.
     """
     file, label = source.name, source.role.removesuffix("_features")
+    if source.layout is not None:
+        return _turned(content, source, source.layout)
     table = _as_table(content, file)
     if source.where:
         table = table[keep_rows(table, source.where, file)]
     column = source.columns[label]
     require_columns(table, [column, *source.exclude, *source.labels], file)
-    index = pd.Index(label_text(table[column], column, file), name=label)
-    if label == "perturbation":
-        index = pd.Index(["+".join(components(text)) or text for text in index], name=label)
-    if not index.is_unique:
-        repeated = index[index.duplicated()]
-        raise DataError(
-            f"{file}: column {column!r} holds {repeated[0]!r} more than once ({len(repeated)} "
-            "repeated rows); keep one row a label, e.g. with 'where'"
-        )
+    index = _labels(label_text(table[column], column, file), label, f"{file}: column {column!r}")
     left_out = {column, *source.exclude, *source.labels}
     features = table[[name for name in table.columns if str(name) not in left_out]].set_axis(index)
     _require_numbers(features, file)
     return features.astype("float64"), table[list(source.labels)].set_axis(index)
+
+
+def _labels(texts: Sequence[str], label: str, where: str) -> pd.Index:
+    """The labels, those of combinations sorted; DataError when one occurs twice."""
+    if label == "perturbation":
+        texts = ["+".join(components(text)) or text for text in texts]
+    index = pd.Index(texts, name=label)
+    if not index.is_unique:
+        repeated = index[index.duplicated()]
+        raise DataError(
+            f"{where} holds {repeated[0]!r} more than once ({len(repeated)} "
+            "repeated rows); keep one row a label, e.g. with 'where'"
+        )
+    return index
+
+
+def _turned(
+    content: object, source: DataSource, layout: Layout
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The features of a table whose rows are features and whose columns are labels."""
+    if not isinstance(content, pd.DataFrame):
+        raise DataError(f"{source.name} is no table; a layout is for tables: remove it")
+    if source.where:
+        content = content[keep_rows(content, source.where, source.name)]
+    obs, features, values = turn(content, layout, source.exclude, source.name)
+    texts = [str(label) for label in obs[layout.columns]]
+    index = _labels(texts, layout.columns, f"{source.name}: the header")
+    return pd.DataFrame(values, index, features), pd.DataFrame(index=index)
 
 
 def _as_table(content: object, file: str) -> pd.DataFrame:

@@ -25,15 +25,15 @@ def matrix_part(
     obs: pd.DataFrame,
     exclude: Sequence[str],
     file: str,
+    layer: str | None = None,
 ) -> AnnData:
-    """X, var, obsm and the layer ``counts`` of some rows, with another obs.
+    """X (or ``layer``), var, obsm and the layer ``counts`` of some rows, with another obs.
 
     rows: (profiles,), which are kept; obs: one row a kept profile; exclude: readouts left out,
     where they are there. Dense matrices become float, sparse ones CSR, without a copy where all
     is kept. Raises DataError when there is no X, a name repeats or X holds no numbers.
     """
-    if content.X is None:
-        raise DataError(f"{file} has no matrix X; write the values into X")
+    values = _values(content, layer, file)
     require_unique(content.var_names, "readout", file)
     require_unique(content.obs_names, "profile", file)
     columns: NDArray[np.bool_] = ~content.var_names.astype(str).isin(exclude)
@@ -42,12 +42,28 @@ def matrix_part(
         return _block(matrix, rows, columns)
 
     return AnnData(
-        _as_float(part(content.X), file),
+        _as_float(part(values), file),
         obs=obs,
         var=content.var[columns],
         obsm={key: value[rows] for key, value in content.obsm.items()},
         layers={COUNTS: part(content.layers[COUNTS])} if COUNTS in content.layers else {},
     )
+
+
+def _values(content: AnnData, layer: str | None, file: str) -> Matrix:
+    """The layer of this name, or X."""
+    if layer is not None:
+        if layer not in content.layers:
+            there = ", ".join(sorted(content.layers)) or "none"
+            raise DataError(f"{file} has no layer {layer!r}; it has: {there}")
+        return content.layers[layer]
+    if content.X is None:
+        there = ", ".join(sorted(content.layers)) or "no layer either"
+        raise DataError(
+            f"{file} has no matrix X (it has: {there}); write the values into X or name their "
+            'layer: layer = "..."'
+        )
+    return content.X
 
 
 def require_unique(names: pd.Index, what: str, file: str) -> None:

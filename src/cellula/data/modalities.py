@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from cellula.core.door import check_values
 from cellula.core.errors import DataError
 from cellula.data.data_source import DataSource
 from cellula.data.matrix import matrix_part
@@ -33,8 +34,11 @@ def profiles_of_modalities(content: MuData, source: DataSource) -> AnnData | MuD
     """
     file = source.name
     names = list(content.mod)
-    if source.modality is not None and source.modality not in names:
-        raise DataError(f"{file} has no modality {source.modality!r}; it has {', '.join(names)}")
+    for name in (*source.value_types, *([source.modality] if source.modality else ())):
+        if name not in names:
+            raise DataError(f"{file} has no modality {name!r}; it has {', '.join(names)}")
+    if source.layer is not None and not any(source.layer in p.layers for p in content.mod.values()):
+        raise DataError(f"{file}: no modality has a layer {source.layer!r}; name one that it has")
     known = [str(name) for part in content.mod.values() for name in part.var_names]
     require_columns(pd.DataFrame(columns=list(dict.fromkeys(known))), source.exclude, file)
     obs = _shared_obs(content)
@@ -43,7 +47,7 @@ def profiles_of_modalities(content: MuData, source: DataSource) -> AnnData | MuD
     kept = obs[keep_rows(obs, source.where, file)] if source.where else obs
     roles = with_roles(kept, source)
     parts = {
-        name: _part(content, name, roles, source.exclude, file)
+        name: _part(content, name, roles, source)
         for name in ([source.modality] if source.modality is not None else names)
     }
     if source.modality is not None:
@@ -62,12 +66,21 @@ def _shared_obs(content: MuData) -> pd.DataFrame:
     return pd.concat([content.obs, pd.DataFrame(columns, index=content.obs_names)], axis=1)
 
 
-def _part(
-    content: MuData, name: str, roles: pd.DataFrame, exclude: Sequence[str], file: str
-) -> AnnData:
-    data = content.mod[name]
+def _part(content: MuData, name: str, roles: pd.DataFrame, source: DataSource) -> AnnData:
+    """One modality; the layer is that of every modality which has one of this name."""
+    data, file = content.mod[name], f"{source.name}:{name}"
+    is_asked = source.layer is not None and (source.modality or source.layer in data.layers)
     rows = data.obs_names.isin(roles.index)
-    part = matrix_part(data, rows, roles.loc[data.obs_names[rows]], exclude, f"{file}:{name}")
+    part = matrix_part(
+        data,
+        rows,
+        roles.loc[data.obs_names[rows]],
+        source.exclude,
+        file,
+        source.layer if is_asked else None,
+    )
+    if name in source.value_types:
+        check_values(part, source.value_types[name])
     if SPATIAL in content.obsm and SPATIAL not in part.obsm:
         places = content.obs_names.get_indexer(part.obs_names)
         part.obsm[SPATIAL] = np.asarray(content.obsm[SPATIAL])[places]

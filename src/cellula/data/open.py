@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+from anndata import AnnData
 
 from cellula.core.dataset import Dataset, Provenance
 from cellula.core.errors import DataError
@@ -33,12 +34,12 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
     profiles = _the_profiles(sources)
     paths = {item.name: _locate(item, folder, cache) for item in sources}
     hashes = {item.name: _checked_hash(paths[item.name], item) for item in sources}
-    data = profiles_of(read(paths[profiles.name], profiles.format), profiles)
+    data = profiles_of(_content(profiles, paths), profiles)
     _require_control(data.obs, profiles)
     joined: dict[str, pd.DataFrame | None] = {}
     for role in ("context", "perturbation"):
         tables = [item for item in sources if item.role == f"{role}_features"]
-        parts = [feature_table(read(paths[item.name], item.format), item) for item in tables]
+        parts = [feature_table(_content(item, paths), item) for item in tables]
         names = [item.name for item in tables]
         joined[role] = join_tables([features for features, _ in parts], names)
         require_coverage(joined[role], data.obs, role)
@@ -50,7 +51,12 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
         joined["context"],
         joined["perturbation"],
         _provenance(sources, hashes),
+        {} if isinstance(data, AnnData) else dict(profiles.value_types),
     )
+
+
+def _content(item: DataSource, paths: Mapping[str, Path]) -> object:
+    return read(paths[item.name], item.format, item.label_columns)
 
 
 def _the_profiles(sources: Sequence[DataSource]) -> DataSource:
@@ -70,7 +76,7 @@ def _the_profiles(sources: Sequence[DataSource]) -> DataSource:
 def _value_type(profiles: DataSource) -> ValueType:
     if profiles.value_type is None:
         raise DataError(f"{profiles.name}: value_type is missing; say what the numbers are")
-    return profiles.value_type
+    return profiles.value_types.get(profiles.modality or "", profiles.value_type)
 
 
 def _locate(item: DataSource, folder: Path, cache: Path | None) -> Path:

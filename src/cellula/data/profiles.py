@@ -14,6 +14,7 @@ from cellula.data.layout import melt, turn
 from cellula.data.matrix import matrix_part, require_unique
 from cellula.data.modalities import profiles_of_modalities
 from cellula.data.roles import keep_rows, place, require_columns, with_roles
+from cellula.io.modalities import by_measured_table
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -31,6 +32,11 @@ def profiles_of(content: object, source: DataSource) -> AnnData | MuData:
     if isinstance(content, pd.DataFrame):
         if source.modality is not None:
             raise DataError(f"{source.name} is a table, which has no modality; remove the key")
+        if source.layer is not None or source.value_types:
+            raise DataError(
+                f"{source.name} is a table, which has no layer and no modalities; remove layer "
+                "and value_types"
+            )
         if source.where and not _is_turned(source):
             content = content[keep_rows(content, source.where, source.name)]
         return _from_layout(content, source) if source.layout else _from_rows(content, source)
@@ -43,10 +49,12 @@ def profiles_of(content: object, source: DataSource) -> AnnData | MuData:
         raise DataError(
             f"{source.name} is an annotated matrix: layout and readouts are for tables; remove them"
         )
+    if isinstance(content, AnnData) and (source.modality or source.value_types):
+        content = by_measured_table(content, source.name)
     if not isinstance(content, AnnData):
         return profiles_of_modalities(cast("MuData", content), source)
-    if source.modality is not None:
-        raise DataError(f"{source.name} has one modality only; remove modality")
+    if source.modality is not None or source.value_types:
+        raise DataError(f"{source.name} has one modality only; remove modality and value_types")
     return _from_matrix(content, source)
 
 
@@ -60,7 +68,7 @@ def _from_matrix(content: AnnData, source: DataSource) -> AnnData:
     )
     require_unique(content.obs_names, "profile", source.name)
     obs = with_roles(content.obs[rows], source)
-    return matrix_part(content, rows, obs, source.exclude, source.name)
+    return matrix_part(content, rows, obs, source.exclude, source.name, source.layer)
 
 
 def _is_turned(source: DataSource) -> bool:

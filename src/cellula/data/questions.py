@@ -56,7 +56,7 @@ def read_questions(
     Raises DataError, naming column and row, on a table that is no list of
     questions to this model.
     """
-    table = read(path)
+    table = read(path, labels=(*UNSAID, "individual"))
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"{path.name} holds no table; questions come as .csv, .tsv or .parquet")
     found = _columns(table, path.name)

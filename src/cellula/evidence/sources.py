@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from cellula.core.errors import EvidenceError
+from cellula.core.errors import DataError, EvidenceError
+from cellula.io.digest import hash_source
 
 __all__ = ["hash_file", "recorded_sources"]
 
@@ -16,14 +16,14 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file, read in pieces; EvidenceError, naming it, when it cannot be read."""
+    """SHA-256 of a file, or of a folder that is one source (zarr, 10x), as a run recorded it.
+
+    Raises EvidenceError, naming it, when it cannot be read.
+    """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise EvidenceError(
-            f"cannot read the data file {path}: {error.strerror or error}"
-        ) from error
+        return hash_source(path)
+    except DataError as error:
+        raise EvidenceError(f"cannot read the data file {path}: {error}") from error
 
 
 def recorded_sources(data: bytes) -> dict[str, str]:

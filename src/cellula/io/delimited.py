@@ -43,6 +43,7 @@ class DelimitedTable:
 
     name: ClassVar[str] = "delimited"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+    takes: ClassVar[str] = "table"
 
     def read(self, path: Path) -> pd.DataFrame:
         """The table of a file: a range index, columns numeric, boolean or text by content.
@@ -50,9 +51,22 @@ class DelimitedTable:
         Raises DataError, naming the file, when it is absent, cut short, not text, ragged or
         names a column twice.
         """
+        return self.read_labelled(path, ())
+
+    def read_labelled(self, path: Path, labels: Sequence[str]) -> pd.DataFrame:
+        """The table as :meth:`read` gives it, but fractions in the columns ``labels`` as text.
+
+        So a label ``1.10`` is not the number 1.1. Whole numbers stay numbers, and a name that
+        is no column is passed over.
+        """
         raw = text_bytes(path)
         suffix = path.suffixes[-2] if path.suffix == ".gz" else path.suffix
-        return parse_table(raw, path.name, {".csv": ",", ".tsv": "\t"}.get(suffix))
+        separator = {".csv": ",", ".tsv": "\t"}.get(suffix)
+        table = parse_table(raw, path.name, separator)
+        fractions = [name for name in labels if name in table and _has_fractions(table[name])]
+        if not fractions:
+            return table
+        return table.assign(**parse_table(raw, path.name, separator, fractions)[fractions])
 
     def write(self, content: Any, path: Path) -> None:
         """Write a DataFrame atomically; equal tables give equal bytes.
@@ -72,6 +86,13 @@ class DelimitedTable:
         separator = "," if ".csv" in path.suffixes[-2:] else "\t"
         text = content.to_csv(sep=separator, index=False, lineterminator="\n").encode()
         write_atomically(path, gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
+
+
+def _has_fractions(column: pd.Series[Any]) -> bool:
+    if column.dtype.kind != "f":
+        return False
+    there = column.dropna()
+    return bool((there != there.round()).any())
 
 
 def parse_table(

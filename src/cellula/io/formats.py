@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,25 +16,36 @@ if TYPE_CHECKING:
 
     from cellula.core.network import Network
 
-__all__ = ["read", "suffixes", "write"]
+__all__ = ["read", "suffixes", "write", "writer_of"]
 
 
-def read(path: Path, format: str | None = None) -> AnnData | MuData | pd.DataFrame | Network:
+def read(
+    path: Path, format: str | None = None, labels: Sequence[str] = ()
+) -> AnnData | MuData | pd.DataFrame | Network:
     """The content of a file, or of a folder that is read as one thing (Zarr, 10x).
 
     format: the name of a reader, for files whose name does not tell (a DepMap ``.csv``); None
-    takes the longest suffix, e.g. ``.csv.gz`` before ``.gz``. Raises PluginError, with the
+    takes the longest suffix, e.g. ``.csv.gz`` before ``.gz``. labels: columns of a text table
+    that hold labels, where ``1.10`` is no number. Raises PluginError, with the
     nearest names, on an unknown format, and DataError, listing the suffixes there are, when no
     reader claims the name.
     """
     reader = _pick("reader", path) if format is None else registry.load("reader", format)()
-    content: AnnData | MuData | pd.DataFrame | Network = reader.read(path)
+    is_told = bool(labels) and hasattr(reader, "read_labelled")
+    content: AnnData | MuData | pd.DataFrame | Network = (
+        reader.read_labelled(path, labels) if is_told else reader.read(path)
+    )
     return content
 
 
 def write(content: AnnData | MuData | pd.DataFrame | Network, path: Path) -> None:
     """Write in the format that the name asks for, atomically. Raises DataError as ``read``."""
-    _pick("writer", path).write(content, path)
+    writer_of(path).write(content, path)
+
+
+def writer_of(path: Path) -> Any:
+    """The writer that the name asks for. Raises DataError, listing the suffixes, on none."""
+    return _pick("writer", path)
 
 
 def suffixes(kind: Literal["reader", "writer"] = "reader") -> dict[str, str]:

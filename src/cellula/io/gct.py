@@ -16,6 +16,7 @@ from cellula.core.errors import DataError
 from cellula.io.annotated import annotated, numbers, typed
 from cellula.io.atomic import write_atomically
 from cellula.io.delimited import parse_table
+from cellula.io.parts import Reduced, named_parts, reduced
 from cellula.io.text_file import decoded, text_bytes
 
 __all__ = ["Gct", "readout_annotations"]
@@ -36,6 +37,7 @@ class Gct:
 
     name: ClassVar[str] = "gct"
     suffixes: ClassVar[tuple[str, ...]] = (".gct", ".gct.gz")
+    takes: ClassVar[str] = "annotated"
 
     def read(self, path: Path) -> AnnData:
         """The annotated matrix of a file, float64; "NA" and "NaN" are NaN.
@@ -64,6 +66,10 @@ class Gct:
         values = rows.iloc[:, 1 + n_var :].set_axis(var.index).set_axis(samples, axis=1)
         matrix = np.ascontiguousarray(numbers(values, path.name).T)
         return annotated(matrix, typed(obs, NO_VALUE), typed(var, NO_VALUE), path.name)
+
+    def reduce(self, content: AnnData) -> Reduced:
+        """X (dense), obs and var: what the format holds."""
+        return reduced(content, obs=content.obs.columns, var=content.var.columns, is_dense=True)
 
     def write(self, content: Any, path: Path) -> None:
         """Write X, obs and var of an AnnData as GCT 1.3, atomically; numbers read back equal.
@@ -99,11 +105,7 @@ def readout_annotations(content: Any, file: str, format: str) -> AnnData:
             f"{file}: {format} holds an AnnData, not a {type(content).__name__}; "
             "write a table as .parquet or .csv"
         )
-    lost = [
-        f"{part} {', '.join(map(str, found))}"
-        for part in ("layers", "obsm", "varm", "obsp", "varp", "uns")
-        if (found := list(getattr(content, part)))
-    ]
+    lost = list(named_parts(content))
     if content.X is None or not np.issubdtype(content.X.dtype, np.number):
         lost.append("the matrix X, which is missing or holds no numbers")
     if lost:

@@ -16,6 +16,7 @@ from cellula.core.errors import DataError
 from cellula.io.annotated import annotated
 from cellula.io.atomic import write_atomically
 from cellula.io.gct import readout_annotations
+from cellula.io.parts import Reduced, reduced
 
 __all__ = ["Gctx"]
 
@@ -37,6 +38,7 @@ class Gctx:
 
     name: ClassVar[str] = "gctx"
     suffixes: ClassVar[tuple[str, ...]] = (".gctx",)
+    takes: ClassVar[str] = "annotated"
 
     def read(self, path: Path) -> AnnData:
         """The annotated matrix of a file, in the number type that it has.
@@ -57,6 +59,11 @@ class Gctx:
         if values.ndim != 2 or not np.issubdtype(values.dtype, np.number):
             raise DataError(f"{path.name}: {MATRIX} is no matrix of numbers; fetch the file again")
         return annotated(values, obs, var, path.name)
+
+    def reduce(self, content: AnnData) -> Reduced:
+        """X (dense), obs and var without a column ``id``: what the format holds."""
+        obs, var = (table.columns.drop(ID, errors="ignore") for table in (content.obs, content.var))
+        return reduced(content, obs=obs, var=var, is_dense=True)
 
     def write(self, content: Any, path: Path) -> None:
         """Write X, obs and var of an AnnData as GCTX 1.0, atomically.

@@ -21,6 +21,7 @@ class H5ad:
 
     name: ClassVar[str] = "h5ad"
     suffixes: ClassVar[tuple[str, ...]] = (".h5ad",)
+    takes: ClassVar[str] = "annotated"
 
     def read(self, path: Path) -> AnnData:
         """The annotated matrix of a file, in memory.

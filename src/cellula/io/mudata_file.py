@@ -21,6 +21,7 @@ class MuDataFile:
 
     name: ClassVar[str] = "h5mu"
     suffixes: ClassVar[tuple[str, ...]] = (".h5mu",)
+    takes: ClassVar[str] = "modalities"
 
     def read(self, path: Path) -> MuData:
         """The modalities of a file, in memory.

@@ -22,6 +22,7 @@ class ParquetTable:
 
     name: ClassVar[str] = "parquet"
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
+    takes: ClassVar[str] = "table"
 
     def read(self, path: Path) -> pd.DataFrame:
         """The table of a file. Raises DataError, naming the file, when it is damaged."""

@@ -17,6 +17,7 @@ from anndata import AnnData
 from cellula.core.errors import DataError
 from cellula.io.archive import archive_bytes
 from cellula.io.atomic import write_atomically
+from cellula.io.folder import write_folder
 
 __all__ = ["ZarrArchive", "ZarrStore"]
 
@@ -61,10 +62,14 @@ class ZarrStore:
 
 @final
 class ZarrArchive:
-    """Writes an AnnData as a zip of a Zarr folder: one file, so that it is whole or not there."""
+    """Writes an AnnData as a Zarr folder (``.zarr``) or a zip of one (``.zarr.zip``).
+
+    Either is whole or not there; equal contents give equal bytes.
+    """
 
     name: ClassVar[str] = "zarr"
-    suffixes: ClassVar[tuple[str, ...]] = (ZIPPED,)
+    suffixes: ClassVar[tuple[str, ...]] = (".zarr", ZIPPED)
+    takes: ClassVar[str] = "annotated"
 
     def write(self, content: Any, path: Path) -> None:
         """Write an AnnData atomically; equal contents give equal bytes.
@@ -98,7 +103,10 @@ class ZarrArchive:
                 for item in folder.rglob("*")
                 if item.is_file()
             }
-        write_atomically(path, archive_bytes(files))
+        if path.name.lower().endswith(ZIPPED):
+            write_atomically(path, archive_bytes(files))
+        else:
+            write_folder(path, files)
 
 
 def _require_types(table: pd.DataFrame, axis: str, file: str) -> None:
@@ -118,6 +126,9 @@ def _opened(path: Path) -> AnnData:
         group = zarr.open_group(store, mode="r")
         if group.attrs.get("encoding-type") == "MuData" or "mod" in group:
             raise ValueError("it holds several modalities; save them as .h5mu")
+        gone = [name for name in ("obs", "var") if name not in group]
+        if gone:
+            raise ValueError(f"it has no {' and no '.join(gone)}")
         return cast("AnnData", anndata.read_zarr(group))
     finally:
         if is_zip:

@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from anndata import AnnData
 
 from cellula.core.errors import CellulaError, DataError
@@ -29,6 +30,10 @@ def _contents() -> Mapping[str, Any]:
         "profiles": single_cells().data,
         "table": frame.assign(value=table.dense()[:, 0], count=np.arange(len(frame))),
     }
+
+
+def _dense(matrix: Any) -> Any:
+    return matrix.toarray() if sp.issparse(matrix) else matrix
 
 
 @final
@@ -101,12 +106,26 @@ class ReaderConformance:
 
     # -- what they share -----------------------------------------------------------------------
     def _check_truncated(self, path: Path) -> None:
-        """Half of a file is refused, or, in a plain text format, read as fewer rows."""
+        """Half of a file is refused, or, in a plain text format, read as fewer rows.
+
+        Of a folder it is the largest file that is cut.
+        """
+        if path.is_dir():
+            self._check_cut_folder(path)
+            return
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) // 2])
         if b"\0" not in whole:
             return  # half a text may be a whole text; its hash tells, not its reader
         self._check_refused(path, "a truncated file")
+
+    def _check_cut_folder(self, path: Path) -> None:
+        """The largest file of a folder, cut to half, makes an error that names the folder."""
+        files = sorted(item for item in path.rglob("*") if item.is_file())
+        largest = max(files, key=lambda item: item.stat().st_size)
+        whole = largest.read_bytes()
+        largest.write_bytes(whole[: len(whole) // 2])
+        self._check_refused(path, f"a folder whose {largest.name} is truncated")
 
     def _check_refused(self, path: Path, what: str) -> None:
         rules = self._rules()
@@ -127,7 +146,8 @@ class ReaderConformance:
             except AssertionError as error:
                 rules.require(False, rule, error)
         elif isinstance(wrote, AnnData):
-            rules.check_same(rule, read.X, wrote.X)
+            rules.require(sp.issparse(read.X) == sp.issparse(wrote.X), rule, type(read.X).__name__)
+            rules.check_same(rule, *(_dense(matrix) for matrix in (read.X, wrote.X)))
             pairs = ((read.obs, wrote.obs), (read.var, wrote.var))
             rules.require(all(a.equals(b) for a, b in pairs), rule, "other obs or var")
             rules.require(set(read.layers) == set(wrote.layers), rule, set(read.layers))

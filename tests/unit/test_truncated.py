@@ -1,0 +1,109 @@
+"""Every reader refuses a file that is cut short, naming it, and reads the same file when whole."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import test_cellxgene
+import test_depmap_csv
+import test_geo_series_matrix
+import test_hpa_table
+import test_open_problems
+import test_pytdc_table
+import test_tcga_table
+import test_tenx_h5
+import test_tenx_mtx
+from anndata import AnnData
+
+from cellula.core import registry
+from cellula.core.errors import DataError
+from cellula.io.formats import read, write
+from cellula.testing.multimodal import two_modalities
+
+
+def matrix() -> AnnData:
+    values = np.random.default_rng(0).normal(size=(30, 20))
+    obs = pd.DataFrame({"line": ["a", "b"] * 15}, index=[f"s{i}" for i in range(30)])
+    return AnnData(values, obs, pd.DataFrame(index=[f"g{i}" for i in range(20)]))
+
+
+def table() -> pd.DataFrame:
+    return pd.DataFrame({"line": ["a", "b"] * 50, "value": np.arange(100) / 7})
+
+
+def written(content: object, name: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        write(content, folder / name)  # type: ignore[arg-type]
+        return folder / name
+
+    return make
+
+
+def text(content: str, name: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        (folder / name).write_text(content)
+        return folder / name
+
+    return make
+
+
+def cells_of_census(folder: Path) -> Path:
+    write(test_cellxgene.dataset(["ENSG1", "ENSG2", "ENSG3", "ENSG9"]), folder / "census.h5ad")
+    return folder / "census.h5ad"
+
+
+#: Reader -> a whole file of its format.
+WHOLE: dict[str, Callable[[Path], Path]] = {
+    "cellxgene": cells_of_census,
+    "delimited": written(table(), "t.csv.gz"),
+    "depmap": text(test_depmap_csv.EFFECT, "CRISPRGeneEffect.csv"),
+    "gct": written(matrix(), "t.gct"),
+    "gctx": written(matrix(), "t.gctx"),
+    "geo_series_matrix": test_geo_series_matrix.made,
+    "h5ad": written(matrix(), "t.h5ad"),
+    "h5mu": written(two_modalities().data, "t.h5mu"),
+    "hpa": lambda folder: test_hpa_table.zipped(folder, test_hpa_table.LONG),
+    "open_problems": lambda folder: test_open_problems.made(folder, counts=1.0, normalized=2.0),
+    "parquet": written(table(), "t.parquet"),
+    "pytdc": text(test_pytdc_table.PAIRS, "davis.tab"),
+    "tcga": text(test_tcga_table.WIDE, "acc.csv"),
+    "tenx_h5": lambda folder: test_tenx_h5.made(folder / "filtered_feature_bc_matrix.h5"),
+    "tenx_mtx": lambda folder: test_tenx_mtx.made(folder / "filtered_feature_bc_matrix"),
+    "zarr": written(matrix(), "t.zarr"),
+}
+
+
+@pytest.mark.requirement("S2", "D11")
+@pytest.mark.parametrize("name", registry.names("reader"))
+def test_half_a_file_is_refused(name: str, tmp_path: Path) -> None:
+    path = WHOLE[name](tmp_path)
+    assert len(read(path, name)) > 0
+    if path.is_dir():
+        files = [item for item in path.rglob("*") if item.is_file()]
+        cut = max(files, key=lambda item: item.stat().st_size)
+    else:
+        cut = path
+    whole = cut.read_bytes()
+    lines = whole.rstrip(b"\n").split(b"\n")
+    is_text = name in {"depmap", "pytdc", "tcga"}
+    kept = whole[: whole.rindex(lines[-1]) + 6] if is_text else whole[: len(whole) // 2]
+    cut.write_bytes(kept)
+    with pytest.raises(DataError) as caught:
+        read(path, name)
+    assert path.name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("zarr", "obs"), ("zarr", "var"), ("tenx_mtx", "features.tsv.gz")]
+)
+def test_a_folder_without_one_of_its_parts_is_refused(name: str, part: str, tmp_path: Path) -> None:
+    path = WHOLE[name](tmp_path)
+    gone = path / part
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    with pytest.raises(DataError, match=path.name):
+        read(path, name)
