@@ -100,7 +100,7 @@ def test_a_study_changed_after_registration_is_refused(shell: Shell, toy: Toy) -
     output = shell("run", toy(at_least=0.1), "--workspace", "w", exit_code=1)
     assert "was changed after registration" in output
     output = shell("register", toy(at_least=0.1), "--workspace", "w", exit_code=1)
-    assert "raise study.version" in output
+    assert "cellula amend toy.toml" in output
 
 
 def test_data_changed_after_registration_are_refused(shell: Shell, toy: Toy) -> None:

@@ -69,15 +69,18 @@ def test_another_content_needs_another_version(tmp_path: Path, chosen: PreparedS
     place = workspace(tmp_path)
     register(chosen, place)
     other = replace(chosen, study=study(statement="another"))
-    with pytest.raises(EvidenceError, match=r"raise study\.version to register what changed"):
+    with pytest.raises(EvidenceError, match=r"cellula amend s\.toml --reason"):
         register(other, place)
     with pytest.raises(EvidenceError, match="was changed after registration"):
         registration_of(other, place)
     content = tree(statement="another")
     content["study"]["version"] = 2
+    content["amendment"] = {"amends": chosen.study.hash, "reason": "said otherwise"}
     raised = replace(chosen, study=Study.model_validate(content))
     assert register(raised, place).statement["version"] == 2
-    assert registration_of(chosen, place).statement["version"] == 1
+    assert registration_of(raised, place).statement["reason"] == "said otherwise"
+    with pytest.raises(EvidenceError, match="version 2 was registered"):
+        registration_of(chosen, place)
 
 
 def test_other_data_are_refused_by_name(tmp_path: Path, chosen: PreparedStudy) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cellula.cli import cite, data, demo, explain, fit, plugins, predict, study, verify
+from cellula.cli import amend, cite, data, demo, explain, fit, plugins, predict, study, verify
 from cellula.core.errors import CellulaError, PrivacyError, Tampered
 
 __all__ = ["app", "run"]
@@ -24,6 +24,7 @@ app.command("init")(study.init)
 app.command("check")(study.check)
 app.command("register")(study.register)
 app.command("run")(study.run)
+app.command("amend")(amend.amend)
 app.command("dossier")(study.dossier)
 app.command("verify")(verify.verify)
 app.add_typer(data.app, name="data")

@@ -14,6 +14,7 @@ from cellula.cli.terminal import (
     print_standings,
     print_verdicts,
     say,
+    say_attempts,
 )
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from cellula.validation.workspace import Workspace
 
 __all__ = [
+    "WORKSPACE",
+    "Cache",
+    "DataFolder",
+    "Json",
+    "StudyFile",
+    "WorkspaceFolder",
     "check",
     "dossier",
     "init",
@@ -109,6 +116,7 @@ def register(
     say(f"  data   {statement['digest']}")
     for claim, blob in registration.sealed.items():
         say(f"  sealed {claim}: {blob}")
+    say_attempts(statement.get("attempts", {}))
 
 
 def run(
@@ -170,10 +178,12 @@ def run_registered(
 def dossier(file: StudyFile, workspace: WorkspaceFolder = WORKSPACE, as_json: Json = False) -> None:
     """Write the dossier of a study that has been run, again."""
     from cellula.core.errors import EvidenceError
+    from cellula.evidence.lineage import bundle_name
     from cellula.validation.study import read_study
 
-    name = read_study(file).study.id
-    folder = workspace / "studies" / name
+    header = read_study(file).study
+    folder = workspace / "studies" / header.id
+    name = bundle_name(header.id, header.version)
     bundle = folder / f"{name}.zip"
     if not bundle.is_file():
         raise EvidenceError(f"{name} has no bundle in {folder}; run it first: cellula run {file}")
@@ -189,6 +199,7 @@ def write_dossier(bundle: Path, ledger: Path) -> Path:
     import json
 
     from cellula.evidence.bundle import read_bundle
+    from cellula.evidence.lineage import bundle_name
     from cellula.io.atomic import write_atomically
     from cellula.report.dossier import render
     from cellula.report.record import read_record
@@ -196,8 +207,10 @@ def write_dossier(bundle: Path, ledger: Path) -> Path:
     entries: list[dict[str, Any]] = [
         json.loads(line) for line in ledger.read_bytes().splitlines() if line
     ]
-    page = bundle.with_name("dossier.html")
-    write_atomically(page, render(read_record(read_bundle(bundle), entries)).encode())
+    record = read_record(read_bundle(bundle), entries)
+    version = int(record.part("study").get("version") or 1)
+    page = bundle.with_name(f"{bundle_name('dossier', version)}.html")
+    write_atomically(page, render(record).encode())
     return page
 
 

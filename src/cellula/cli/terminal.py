@@ -19,6 +19,7 @@ __all__ = [
     "print_standings",
     "print_verdicts",
     "say",
+    "say_attempts",
 ]
 
 Item = TypeVar("Item")
@@ -31,6 +32,20 @@ def say(message: str) -> None:
     """Print one line."""
     sys.stdout.write(f"{message}\n")
     sys.stdout.flush()
+
+
+def say_attempts(attempts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Tell of every claim whether its hold-out is fresh, else the level that is left to it."""
+    for claim, told in attempts.items():
+        n_earlier = len(told["earlier_attempts"])
+        if n_earlier:
+            levels = ", ".join(f"{level:.6g}" for level in told["levels"])
+            say(
+                f"  {claim}: {n_earlier} earlier attempt(s) looked at these held-out profiles; "
+                f"intervals at the level {levels}"
+            )
+        elif told["openings"]:
+            say(f"  {claim}: fresh hold-out, nobody has looked at it; the full level")
 
 
 def print_json(value: object) -> None:

@@ -12,11 +12,19 @@ from typing import Any
 
 from cellula.core.canonical import hash_bytes
 from cellula.core.errors import Tampered
+from cellula.evidence.attempts import attempt_problems
 from cellula.evidence.findings import Problem, Verification
 from cellula.evidence.keys import fingerprint
 from cellula.evidence.statement import Signed, read_signed
 
-__all__ = ["REGISTRATION", "SPLITS", "STUDY", "check_registration", "registered_study"]
+__all__ = [
+    "REGISTRATION",
+    "SPLITS",
+    "STUDY",
+    "check_registration",
+    "registered_statement",
+    "registered_study",
+]
 
 REGISTRATION = "registration.json"
 STUDY = "study.json"
@@ -26,6 +34,14 @@ SPLITS = "splits/"
 def registered_study(files: Mapping[str, bytes]) -> str | None:
     """The SHA-256 of the study in a bundle; None where there is none."""
     return hash_bytes(files[STUDY]) if STUDY in files else None
+
+
+def registered_statement(files: Mapping[str, bytes]) -> Mapping[str, Any] | None:
+    """The registration's statement in a bundle; None where none can be read."""
+    try:
+        return read_signed(files[REGISTRATION]).statement
+    except (KeyError, Tampered):
+        return None  # told as a problem by :func:`check_registration`
 
 
 def check_registration(files: Mapping[str, bytes], signer: str | None) -> Verification:
@@ -42,6 +58,9 @@ def check_registration(files: Mapping[str, bytes], signer: str | None) -> Verifi
         *_study_problems(signed.statement, registered_study(files)),
         *_split_problems(signed.statement, files),
     )
+    if not problems:
+        counted = attempt_problems(signed.statement, files)
+        problems = tuple(Problem(REGISTRATION, what) for what in counted)
     if problems:
         return Verification(problems)
     n_splits = len(signed.statement["splits"])

@@ -18,7 +18,11 @@ from cellula.core.errors import Tampered
 from cellula.evidence.bundle import MANIFEST, SIGNATURE, scan_bundle
 from cellula.evidence.findings import Problem, Verification
 from cellula.evidence.keys import fingerprint, verify_signature
-from cellula.evidence.registration import check_registration, registered_study
+from cellula.evidence.registration import (
+    check_registration,
+    registered_statement,
+    registered_study,
+)
 from cellula.evidence.statement import read_object
 from cellula.evidence.witnesses import check_data, check_ledger
 
@@ -59,7 +63,8 @@ def verify_bundle(
         )
         found = found.and_then(check_data(scan.files, data))
     expected = public_key or _signature(scan.files, None)[1]
-    witness = check_ledger(registered_study(scan.files), ledger, head, expected)
+    statement = registered_statement(scan.files)
+    witness = check_ledger(registered_study(scan.files), ledger, head, expected, statement)
     return found.and_then(witness).and_then(Verification(unknown=(PEEKING,)))
 
 

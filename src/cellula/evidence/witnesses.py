@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cellula.core.errors import EvidenceError, Tampered
+from cellula.evidence.attempts import told_attempts
 from cellula.evidence.chain import head_faults, verify_entries
 from cellula.evidence.entry import Entry
 from cellula.evidence.findings import Problem, Verification
 from cellula.evidence.ledger_file import LedgerScan, parse_raw, scan_ledger
+from cellula.evidence.lineage import attempt_faults, other_studies
 from cellula.evidence.seal import LABELS_OPENED, REGISTERED
 from cellula.evidence.sources import hash_file, recorded_sources
 
@@ -19,9 +22,16 @@ DATA = "data.json"
 
 
 def check_ledger(
-    study_hash: str | None, ledger: Path | None, head: Path | None, public_key: str | None
+    study_hash: str | None,
+    ledger: Path | None,
+    head: Path | None,
+    public_key: str | None,
+    statement: Mapping[str, Any] | None = None,
 ) -> Verification:
-    """Check the ledger's chain, its length against the head, and what it says of the study."""
+    """Check the ledger's chain, its length against the head, and what it says of the study.
+
+    statement: the registration's; the attempts that it counts must be those of the ledger.
+    """
     head_bytes = None if head is None else _read(head)
     if ledger is None:
         return _check_head_alone(head, head_bytes, public_key)
@@ -29,13 +39,14 @@ def check_ledger(
     faults = [*scan.faults, *verify_entries(scan.rows, head=head_bytes, public_hex=public_key)]
     entries = list(_readable(scan))
     faults += _order_faults(entries, study_hash)
+    faults += attempt_faults(entries, statement)
     if faults:
         return Verification(tuple(Problem(ledger.name, what) for what in faults))
-    known = _history(entries, study_hash)
+    known = (_history(entries, study_hash), *_attempts(entries, statement))
     if head is None:
         cut = "whether entries were cut from the ledger's end: give its exported head (--head)"
-        return Verification(known=(known,), unknown=(cut,))
-    return Verification(known=(known, "no entry that the head counts is missing"))
+        return Verification(known=known, unknown=(cut,))
+    return Verification(known=(*known, "no entry that the head counts is missing"))
 
 
 def _check_head_alone(
@@ -105,6 +116,24 @@ def _history(entries: Sequence[Entry], study_hash: str | None) -> str:
         f"sealed labels of this study were opened {len(opened)} time(s), never before it was "
         "registered"
     )
+
+
+def _attempts(entries: Sequence[Entry], statement: Mapping[str, Any] | None) -> Iterator[str]:
+    """How many attempts came before, claim by claim, and who else looked at the same data."""
+    if statement is None:
+        return
+    for claim, told in told_attempts(statement).items():
+        n_earlier = len(told.earlier_attempts)
+        yield (
+            f"claim {claim}: {n_earlier} earlier attempt(s) of this study at these held-out "
+            "profiles, as the ledger tells"
+        )
+    others = other_studies(entries, str(statement.get("study_hash")))
+    if others:
+        yield (
+            f"other studies in this ledger that opened labels of a like claim on the same data: "
+            f"{len(others)} ({', '.join(others)}); told, not counted as attempts"
+        )
 
 
 def _read(path: Path) -> bytes:

@@ -18,6 +18,7 @@ from cellula.report.sections.plans import application, experiments, governance
 from cellula.report.sections.requirements import requirements
 from cellula.report.sections.results import agreement
 from cellula.report.sections.verdict import banner, gates
+from cellula.report.sections.versions import versions
 
 __all__ = ["render", "sections"]
 
@@ -33,6 +34,7 @@ def sections(record: StudyRecord) -> tuple[Section, ...]:
         agreement(record),
         failures(record),
         why(record),
+        *versions(record),
         experiments(record),
         application(record),
         governance(record),

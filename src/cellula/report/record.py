@@ -11,6 +11,7 @@ from cellula.core.canonical import hash_bytes
 from cellula.core.errors import EvidenceError
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Feedback, Loop, Outcome, Slot, Verdict
+from cellula.evidence.lineage import other_studies
 from cellula.report.agreement import Agreement, Choice, agreement_of
 from cellula.report.cards import (
     DataCard,
@@ -38,7 +39,8 @@ class StudyRecord:
     before registration. agreements: per claim predicted beside observed, where the bundle
     holds what was measured; strata: per claim how each perturbation and context does. ledger:
     the entries about this study, every version of it. digests: SHA-256 by path, computed from
-    the bytes handed over; manifest: as the bundle states them.
+    the bytes handed over; manifest: as the bundle states them. others: ids of other studies in
+    the ledger that opened labels of a like claim on the same data.
     """
 
     study: Mapping[str, Any]
@@ -52,6 +54,7 @@ class StudyRecord:
     ledger: tuple[LedgerEntry, ...]
     digests: Mapping[str, str]
     manifest: Mapping[str, str]
+    others: tuple[str, ...] = ()
 
     @property
     def claims(self) -> tuple[Mapping[str, Any], ...]:
@@ -143,6 +146,7 @@ def read_record(
     claims = [str(claim.get("id", "")) for claim in study.get("claim") or ()]
     registration = _mapping(files, "registration.json")
     agreements = _agreements(files, claims, evidence)
+    entries = _each("the ledger", ledger, LedgerEntry.of)
     return StudyRecord(
         study=study,
         registration=registration,
@@ -152,9 +156,10 @@ def read_record(
         evidence=evidence,
         agreements=agreements,
         strata={claim: _strata(files, claim, agreements, evidence) for claim in claims},
-        ledger=_of_study(_each("the ledger", ledger, LedgerEntry.of), study, registration),
+        ledger=_of_study(entries, study, registration),
         digests={p: hash_bytes(b) for p, b in sorted(files.items()) if p not in UNHASHED},
         manifest={str(p): str(h) for p, h in _mapping(files, "manifest.json").items()},
+        others=other_studies(entries, hash_bytes(files["study.json"])),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from cellula.core.canonical import hash_json
+from cellula.core.canonical import hash_json, plain
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Outcome, Verdict
 from cellula.core.run import Progress, RunContext, each, run_context
@@ -17,6 +17,7 @@ from cellula.data.leakage import leak_report
 from cellula.data.quality import quality_report
 from cellula.data.splits import Fold
 from cellula.evidence.bundle import write_bundle
+from cellula.evidence.lineage import bundle_name
 from cellula.evidence.seal import open_sealed
 from cellula.kernels.blas_threads import one_blas_thread
 from cellula.kernels.memory import peak_bytes
@@ -111,6 +112,8 @@ def run_study(
         progress.say("an entry gate failed: nothing is fitted, no label is opened")
     verdicts = decide_study(study, evidence)
     files = bundle_files(prepared, registration, evidence, verdicts, scored)
+    for path, digest in registration.earlier_splits.items():
+        files[path] = workspace.blobs.get(digest)
     files["ro-crate-metadata.json"] = describe(files, json.loads(study.canonical))
     return _write(prepared, workspace, files, verdicts, tuple(evidence))
 
@@ -141,7 +144,7 @@ def _claim(
         ledger=workspace.ledger,
     )
     observed = [opened_profiles(task.data, fold, labels) for fold in task.folds]
-    scores = score_claim(task, observed, folds, run)
+    scores = score_claim(task, observed, folds, run, registration.levels(task.claim.id))
     inputs = {
         "data": prepared.digest,
         "study": study.hash,
@@ -184,21 +187,41 @@ def _write(
     evidence: tuple[Evidence, ...],
 ) -> Result:
     study = prepared.study
-    name = study.study.id
-    folder = workspace.results(name)
+    folder = workspace.results(study.study.id)
+    name = bundle_name(study.study.id, study.study.version)
     bundle = folder / f"{name}.zip"
     digest = write_bundle(bundle, files, workspace.key)
     for verdict in verdicts:
         workspace.ledger.append(
             "decided",
             verdict.subject,
-            {"gate": verdict.gate, "outcome": verdict.outcome, "verdict": hash_json(verdict)},
+            _told(verdict, study.hash),
         )
     refused = [v.gate for v in verdicts if v.outcome is not Outcome.PASSED]
     workspace.ledger.append(
-        "run_finished", name, {"study_hash": study.hash, "bundle": digest, "not_passed": refused}
+        "run_finished",
+        study.study.id,
+        {"study_hash": study.hash, "bundle": digest, "not_passed": refused},
     )
     ledger, head = folder / f"{name}.ledger.jsonl", folder / f"{name}.head.json"
     workspace.ledger.export(ledger)
     workspace.ledger.export_head(head)
     return Result(verdicts, bundle, ledger, head, evidence)
+
+
+def _told(verdict: Verdict, study_hash: str) -> dict[str, Any]:
+    """What the ledger is told of a verdict: enough to draw the curve over versions."""
+    told: dict[str, Any] = plain(
+        {
+            "study_hash": study_hash,
+            "gate": verdict.gate,
+            "about": verdict.about,
+            "outcome": verdict.outcome,
+            "number": verdict.number,
+            "lower": verdict.lower,
+            "upper": verdict.upper,
+            "threshold": verdict.threshold,
+            "verdict": hash_json(verdict),
+        }
+    )
+    return told

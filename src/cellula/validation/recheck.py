@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cellula.core.canonical import canonical_json, plain
-from cellula.core.errors import CellulaError
+from cellula.core.errors import CellulaError, Tampered
 from cellula.core.evidence import Evidence
+from cellula.evidence.attempts import level_after, told_attempts
 from cellula.evidence.findings import Problem, Verification
+from cellula.evidence.registration import REGISTRATION, registered_statement
 from cellula.validation.bundling import evidence_path
 from cellula.validation.credibility import standings
 from cellula.validation.deciding import ENTRY_GATES, decide_study
@@ -44,7 +46,39 @@ def decide_again(files: Mapping[str, bytes]) -> Verification:
         f"permitted use: {one.permitted_use}"
         for one in standings(study.model_dump(mode="json"), verdicts, evidence)
     ]
-    return Verification(known=tuple(known))
+    wrong_levels = tuple(_level_problems(study, files, evidence))
+    return Verification(wrong_levels, known=tuple(known))
+
+
+def _level_problems(
+    study: Study, files: Mapping[str, bytes], evidence: Sequence[Evidence]
+) -> Iterator[Problem]:
+    """Intervals that are not at the level left by the attempts that the registration counts."""
+    try:
+        attempts = told_attempts(registered_statement(files) or {})
+    except Tampered as error:
+        yield Problem(REGISTRATION, str(error))
+        return
+    for claim in study.claim:
+        told = attempts.get(claim.id)
+        n_earlier = 0 if told is None else len(told.earlier_attempts)
+        left = [level_after(rule.ci, n_earlier) for rule in claim.gate]
+        if told is not None and told.levels != left:
+            wrong = (
+                f"registers the levels {told.levels} for {claim.id}; {n_earlier} earlier "
+                f"attempt(s) leave {left}"
+            )
+            yield Problem(REGISTRATION, wrong)
+        scores = [
+            item for item in evidence if (item.kind, item.subject) == ("anchored_score", claim.id)
+        ]
+        for number, (level, item) in enumerate(zip(left, scores, strict=False), start=1):
+            if item.payload.get("level") != level:
+                wrong = (
+                    f"its interval is at the level {item.payload.get('level')}; registered, "
+                    f"after {n_earlier} earlier attempt(s), was {level}"
+                )
+                yield Problem(evidence_path(item.kind, item.subject, number), wrong)
 
 
 def _evidence(study: Study, files: Mapping[str, bytes]) -> list[Evidence]:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cellula.core.canonical import hash_bytes
 from cellula.core.errors import EvidenceError
+from cellula.evidence.attempts import ATTEMPTS
 from cellula.evidence.seal import REGISTERED, seal
 from cellula.evidence.statement import sign_statement
+from cellula.validation.amendment import (
+    Attempts,
+    attempts_of,
+    check_amends,
+    check_not_superseded,
+    earlier_splits,
+)
 from cellula.validation.preparation import PreparedStudy, split_files
 from cellula.validation.sealing import held_out_values
 from cellula.validation.workspace import Workspace
 
 __all__ = ["Registration", "register", "registration_of"]
+
+#: Kind of the entry that follows the registration of a later version: what it amends, and why.
+AMENDED = "amended"
+#: Where the splits of earlier versions lie in a bundle.
+EARLIER = "splits/earlier/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +47,26 @@ class Registration:
         found: Mapping[str, str] = self.statement["sealed"]
         return found
 
+    @property
+    def earlier_splits(self) -> Mapping[str, str]:
+        """Path in the bundle -> hash of the splits of earlier versions that were opened."""
+        splits = self.statement["splits"]
+        return {path: digest for path, digest in splits.items() if path.startswith(EARLIER)}
+
+    def levels(self, claim: str) -> Sequence[float] | None:
+        """The confidence levels of a claim's gates; None where those of the study hold."""
+        told = self.statement.get(ATTEMPTS, {}).get(claim)
+        return None if told is None else tuple(told["levels"])
+
 
 def register(prepared: PreparedStudy, workspace: Workspace) -> Registration:
     """Seal the held-out labels, sign the statement and enter it in the ledger.
 
+    The statement counts, claim by claim, the attempts of earlier versions at the same held-out
+    profiles, and the level that is left to the intervals (:mod:`cellula.evidence.attempts`).
     Registering the same study on the same data again gives the registration that there is.
-    Raises EvidenceError when this id and version are registered with another content.
+    Raises EvidenceError when this id and version are registered with another content, StudyError
+    when a later version does not amend the latest that is registered.
     """
     study = prepared.study
     known = _find(prepared, workspace)
@@ -49,11 +75,16 @@ def register(prepared: PreparedStudy, workspace: Workspace) -> Registration:
             raise EvidenceError(
                 f"study {study.study.id!r} version {study.study.version} is registered with "
                 f"another content ({known.statement['study_hash'][:16]}, this file is "
-                f"{study.hash[:16]}); raise study.version to register what changed"
+                f"{study.hash[:16]}); make a new version of what changed: cellula amend "
+                f'{prepared.name} --reason "..."'
             )
         _check_data(prepared, known)
         return known
-    splits = {path: hash_bytes(data) for path, data in split_files(prepared).items()}
+    check_amends(study, workspace)
+    attempts = attempts_of(prepared, workspace)
+    workspace.blobs.put(study.canonical)
+    splits = {path: workspace.blobs.put(data) for path, data in split_files(prepared).items()}
+    splits |= earlier_splits(attempts)
     sealed = {
         task.claim.id: seal(
             held_out_values(prepared.data, task.folds),
@@ -65,7 +96,27 @@ def register(prepared: PreparedStudy, workspace: Workspace) -> Registration:
         )
         for task in prepared.tasks
     }
-    statement = {
+    statement = _statement(prepared, workspace, splits, sealed, attempts)
+    document = sign_statement(statement, workspace.key)
+    workspace.ledger.append(
+        REGISTERED, study.study.id, {"study_hash": study.hash, "registration": document}
+    )
+    if study.amendment is not None:
+        told = {"study_hash": study.hash, **study.amendment.model_dump()}
+        workspace.ledger.append(AMENDED, study.study.id, told)
+    return Registration(document)
+
+
+def _statement(
+    prepared: PreparedStudy,
+    workspace: Workspace,
+    splits: Mapping[str, str],
+    sealed: Mapping[str, str],
+    attempts: Mapping[str, Attempts],
+) -> dict[str, Any]:
+    """What is promised, to be signed."""
+    study, amendment = prepared.study, prepared.study.amendment
+    return {
         "study_id": study.study.id,
         "version": study.study.version,
         "study_hash": study.hash,
@@ -75,12 +126,10 @@ def register(prepared: PreparedStudy, workspace: Workspace) -> Registration:
         "digest": prepared.digest,
         "splits": splits,
         "sealed": sealed,
+        "amends": None if amendment is None else amendment.amends,
+        "reason": "" if amendment is None else amendment.reason,
+        ATTEMPTS: {claim: one.statement for claim, one in attempts.items()},
     }
-    document = sign_statement(statement, workspace.key)
-    workspace.ledger.append(
-        REGISTERED, study.study.id, {"study_hash": study.hash, "registration": document}
-    )
-    return Registration(document)
 
 
 def registration_of(prepared: PreparedStudy, workspace: Workspace) -> Registration:
@@ -98,10 +147,11 @@ def registration_of(prepared: PreparedStudy, workspace: Workspace) -> Registrati
     if known.statement["study_hash"] != study.hash:
         raise EvidenceError(
             f"{prepared.name} was changed after registration: its hash is {study.hash[:16]}, "
-            f"registered was {known.statement['study_hash'][:16]}; restore the file, or raise "
-            "study.version and register again"
+            f"registered was {known.statement['study_hash'][:16]}; restore the file, or make a "
+            f'new version of it: cellula amend {prepared.name} --reason "..."'
         )
     _check_data(prepared, known)
+    check_not_superseded(study, workspace)
     return known
 
 
@@ -112,8 +162,8 @@ def _check_data(prepared: PreparedStudy, known: Registration) -> None:
         changed = [name for name in now if registered.get(name) != now[name]]
         raise EvidenceError(
             f"the data are not those that were registered (changed: "
-            f"{', '.join(changed) or 'the way they are opened'}); restore the files, or raise "
-            "study.version and register again"
+            f"{', '.join(changed) or 'the way they are opened'}); restore the files, or make a "
+            f'new version of the study: cellula amend {prepared.name} --reason "..."'
         )
 
 

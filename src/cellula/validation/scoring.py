@@ -127,12 +127,18 @@ class ClaimScores:
 
 
 def score_claim(
-    task: ClaimTask, observed: Sequence[Dataset], folds: Sequence[FoldAnswers], run: RunContext
+    task: ClaimTask,
+    observed: Sequence[Dataset],
+    folds: Sequence[FoldAnswers],
+    run: RunContext,
+    levels: Sequence[float] | None = None,
 ) -> ClaimScores:
     """Score every model of a claim by every registered metric.
 
-    observed: the opened profiles of every fold, in the order of the folds.
+    observed: the opened profiles of every fold, in the order of the folds. levels: of the
+    intervals that the gates read, as registered (default: those of the study file).
     """
+    spent = tuple(rule.ci for rule in task.claim.gate) if levels is None else levels
     views: dict[str, View] = {}
     for name in (READOUTS, *(rule.space for rule in task.claim.gate)):
         if name not in views:
@@ -162,8 +168,8 @@ def score_claim(
         },
         table=tuple(one for table, _ in scored for one in table),
         gates=tuple(
-            _anchored(task, load_metric(rule.metric), views[rule.space], SELECTED, weights, rule.ci)
-            for rule in task.claim.gate
+            _anchored(task, load_metric(rule.metric), views[rule.space], SELECTED, weights, level)
+            for rule, level in zip(task.claim.gate, spent, strict=True)
         ),
         rows=pd.DataFrame([row for _, rows in scored for row in rows]),
     )

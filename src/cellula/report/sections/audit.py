@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import groupby
 
 from cellula.core.numerals import count, duration
+from cellula.evidence.lineage import bundle_name
 from cellula.report.blocks import (
     Absent,
     Block,
@@ -56,6 +57,7 @@ def attempts(record: StudyRecord) -> Section:
         ),
         ("Held-out labels opened", told or "never"),
         ("Amendments", count(counts["amended"]) if counts["amended"] else "none"),
+        *_others(record),
         ("Fits", count(counts["fitted"])),
         ("Entries in the ledger", count(len(record.ledger))),
     )
@@ -68,6 +70,15 @@ def attempts(record: StudyRecord) -> Section:
         )
     )
     return Section("attempts", "Deviations and attempts", "Attempts", tuple(blocks))
+
+
+def _others(record: StudyRecord) -> tuple[tuple[str, str], ...]:
+    """Other studies that saw such labels: changing a study's id does not wash what was seen."""
+    if not record.others:
+        return ()
+    names = ", ".join(record.others)
+    told = f"{count(len(record.others))} opened labels of a like claim on the same data ({names})"
+    return (("Other studies", f"{told}; told, not counted as attempts"),)
 
 
 def _times(n: int) -> str:
@@ -141,7 +152,8 @@ def _note(entry: LedgerEntry) -> str:
 def verification(record: StudyRecord) -> Section:
     """Hashes of the study, its data and files, and the commands that check them."""
     statement = record.statement
-    name = str(record.part("study").get("id") or "study")
+    header = record.part("study")
+    name = bundle_name(str(header.get("id") or "study"), int(header.get("version") or 1))
     facts = [("Study", f"`{statement['study_hash']}`")] if statement.get("study_hash") else []
     facts += [(f"Data {key}", f"`{value}`") for key, value in (statement.get("data") or {}).items()]
     facts += [

@@ -37,8 +37,7 @@ def experiments(record: StudyRecord) -> Section:
         Absent(
             "No experiment yet. Here would stand the design (system, endpoint, unit, power), each "
             "result beside the prediction registered for it, the verdict (confirmed, direction "
-            "conflict, magnitude conflict, underpowered or null), and the learning curve over "
-            "the versions of the study."
+            "conflict, magnitude conflict, underpowered or null)."
         )
     )
     return Section("experiments", "Experiments", "Experiments", tuple(blocks))

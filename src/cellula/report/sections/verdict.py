@@ -276,9 +276,9 @@ def _verdict_table(verdicts: tuple[Verdict, ...]) -> Table:
 
 def _threshold_table(record: StudyRecord) -> Table:
     rows = [
-        _threshold_row(str(claim.get("id", "")), gate)
+        _threshold_row(str(claim.get("id", "")), gate, _spent(record, claim, place))
         for claim in record.claims
-        for gate in claim.get("gate") or ()
+        for place, gate in enumerate(claim.get("gate") or ())
     ]
     columns = (
         Column("claim", is_name=True),
@@ -291,13 +291,21 @@ def _threshold_table(record: StudyRecord) -> Table:
     return Table(columns, tuple(rows), is_stacked=True)
 
 
-def _threshold_row(claim: str, gate: Mapping[str, Any]) -> tuple[Cell, ...]:
+def _spent(record: StudyRecord, claim: Mapping[str, Any], place: int) -> str:
+    """The level that earlier attempts left to a gate's interval; "" where it is the full one."""
+    told = (record.statement.get("attempts") or {}).get(claim.get("id")) or {}
+    if not told.get("earlier_attempts"):
+        return ""
+    return f"{100 * told['levels'][place]:.6g}\u202f%, attempts counted"
+
+
+def _threshold_row(claim: str, gate: Mapping[str, Any], spent: str) -> tuple[Cell, ...]:
     fails = gate.get("on_fail")
     return (
         Cell(claim),
         Cell(metric_words(str(gate.get("metric", ""))), str(gate.get("metric", ""))),
         Cell(number(gate.get("at_least"), 2)),
-        Cell(percent(gate.get("ci"))),
+        Cell(percent(gate.get("ci")), spent),
         Cell(number(gate.get("ci_width_max"), 2)),
         Cell(
             str(gate.get("why") or "no reason was written"),
