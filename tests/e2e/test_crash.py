@@ -2,68 +2,55 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from shell import Shell
+from forked import KILL
+from ordeal import Ordeal, killed_after, ordeal_on
 
 from cellula.evidence.keys import signing_key
-from cellula.evidence.ledger import Ledger
-from cellula.evidence.verify import verify_bundle
 
-KILLS = 6
-COMMAND = [sys.executable, "-c", "from cellula.cli import main; main()"]
+MOMENTS, WRITES = 6, 6
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of POSIX")
-def test_a_run_killed_at_any_moment_completes_afterwards(
-    shell: Shell, toy: Callable[..., Path]
-) -> None:
-    study = toy()
-    shell("register", study, "--workspace", "whole")
-    shell("run", study, "--workspace", "whole")
-    whole = Path("whole/studies/toy/toy.zip").read_bytes()
-    steps = [
-        ["register", str(study), "--workspace", "w"],
-        ["run", str(study), "--workspace", "w"],
-    ]
-    began = time.monotonic()
-    for step in steps:
-        subprocess.run([*COMMAND, *step], check=True, capture_output=True)
-    lasts = time.monotonic() - began
-    for path in sorted(Path("w").rglob("*"), reverse=True):
-        path.unlink() if path.is_file() else path.rmdir()
-    moments = np.random.default_rng(0).uniform(0.2, 1.0, KILLS) * lasts
-    for moment in moments:
-        _killed_after(steps, float(moment))
-        if Path("w/ledger.sqlite").exists():
-            assert Ledger(Path("w/ledger.sqlite"), signing_key()).verify() == []
-        bundle = Path("w/studies/toy/toy.zip")
-        if bundle.exists():
-            assert verify_bundle(bundle).is_intact
-            assert bundle.read_bytes() == whole
-    for step in steps:
-        subprocess.run([*COMMAND, *step], check=True, capture_output=True)
-    assert Path("w/studies/toy/toy.zip").read_bytes() == whole
-    assert Ledger(Path("w/ledger.sqlite"), signing_key()).verify() == []
+@pytest.fixture(scope="module")
+def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ordeal]:
+    """The toy on a disk of its own."""
+    with ordeal_on(tmp_path_factory.mktemp("ordeal")) as made:
+        yield made
 
 
-def _killed_after(steps: list[list[str]], seconds: float) -> None:
-    """Register and run, one after the other, and end whichever is at work by SIGKILL."""
-    deadline = time.monotonic() + seconds
-    for step in steps:
-        process = subprocess.Popen(
-            [*COMMAND, *step], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            process.wait(max(deadline - time.monotonic(), 0.01))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            return
+@pytest.mark.requirement("O2", "L12")
+def test_a_run_killed_at_any_moment_completes_afterwards(ordeal: Ordeal) -> None:
+    ordeal.begin_anew()
+    moments = np.random.default_rng(0).uniform(0.0, 0.9, MOMENTS) * sum(ordeal.seconds)
+    killed = [killed_after(ordeal, float(moment)) or ordeal.require_intact() for moment in moments]
+    assert any(killed)
+    ordeal.require_completes()
+
+
+def test_a_command_killed_at_a_write_completes_afterwards(ordeal: Ordeal) -> None:
+    register, run = ordeal.steps
+    for at in np.linspace(0, ordeal.writes[0] - 1, WRITES, dtype=int):
+        ordeal.begin_anew()
+        assert ordeal.forked(*register, at=int(at), answer=KILL).code == KILL
+        ordeal.require_intact()
+    ordeal.forked(*register)
+    for at in np.linspace(0, ordeal.writes[1] - 9, WRITES // 2, dtype=int):
+        assert ordeal.forked(*run, at=int(at), answer=KILL).code == KILL
+        ordeal.require_intact()
+    ordeal.require_completes()
+
+
+def test_a_key_is_there_whole_or_not_at_all(ordeal: Ordeal) -> None:
+    register = ordeal.steps[0]
+    ordeal.begin_anew(has_keys=False)
+    folder = ordeal.forked.disk / "home" / "config" / "cellula"
+    for at in range(0, 14, 2):
+        ordeal.forked(*register, at=at, answer=KILL)
+        if (folder / "key.pem").exists():
+            signing_key(folder)
+    assert ordeal.forked(*register).code == 0
+    made = signing_key(folder).public_hex
+    assert (folder / "key.pub").read_text() == f"{made}\n"

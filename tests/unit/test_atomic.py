@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,13 @@ import pytest
 from anndata import AnnData
 from mudata import MuData, set_options
 
-from cellula.core.errors import DataError
-from cellula.io.atomic import create_atomically, replaced_atomically, write_atomically
+from cellula.core.errors import StorageError
+from cellula.io.atomic import (
+    create_atomically,
+    replaced_atomically,
+    restored,
+    write_atomically,
+)
 from cellula.io.h5ad import H5ad
 from cellula.io.mudata_file import MuDataFile
 
@@ -56,7 +62,7 @@ def test_a_full_disk_leaves_the_old_file(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(StorageError, match=words):
         call(path, b"new")
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["file"]
@@ -67,7 +73,7 @@ def test_a_file_too_large_for_the_disk(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**23, limits[1]))
     try:
-        with pytest.raises(DataError, match="nothing was written"):
+        with pytest.raises(StorageError, match="what was there before is intact"):
             write_atomically(tmp_path / "file", bytes(2**24))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -76,7 +82,7 @@ def test_a_file_too_large_for_the_disk(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(DataError, match="choose a folder"):
+    with pytest.raises(StorageError, match="choose a folder"):
         write_atomically(tmp_path / "file" / "below", b"x")
 
 
@@ -100,7 +106,7 @@ def test_a_full_disk_keeps_the_old_file(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataError, match="no space left"):
+    with pytest.raises(StorageError, match="no space left"):
         _write(path)
     assert path.read_bytes() == b"old"
     assert [item.name for item in tmp_path.iterdir()] == [name]
@@ -118,3 +124,22 @@ def _write(path: Path) -> None:
     else:
         with replaced_atomically(path) as temporary:
             temporary.write_bytes(b"new")
+
+
+def test_what_a_killed_process_left_is_swept_a_day_later(tmp_path: Path) -> None:
+    for name, age_s in (("a" * 16, 90_000), ("b" * 16, 60)):
+        left = tmp_path / f".{name}.part"
+        left.write_bytes(b"half")
+        os.utime(left, (time.time() - age_s,) * 2)
+    (tmp_path / ".mine.part").write_bytes(b"of somebody else")
+    os.utime(tmp_path / ".mine.part", (0, 0))
+    write_atomically(tmp_path / "file", b"new")
+    assert names(tmp_path) == [f".{'b' * 16}.part", ".mine.part", "file"]
+
+
+def test_a_folder_that_a_killed_process_moved_aside_is_put_back(tmp_path: Path) -> None:
+    (tmp_path / ".model.replaced").mkdir()
+    (tmp_path / ".model.replaced" / "file").write_bytes(b"old")
+    restored(tmp_path / "model")
+    assert (tmp_path / "model" / "file").read_bytes() == b"old"
+    assert names(tmp_path) == ["model"]

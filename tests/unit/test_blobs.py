@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cellula.core.canonical import hash_bytes
-from cellula.core.errors import DataError, EvidenceError, Tampered
+from cellula.core.errors import EvidenceError, StorageError, Tampered
 from cellula.evidence.blobs import BlobStore
 
 
@@ -61,6 +61,6 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(DataError, match="no space left"):
+    with pytest.raises(StorageError, match="no space left"):
         BlobStore(tmp_path).put(b"data")
     assert files(tmp_path) == []

@@ -18,6 +18,7 @@ from cellula.core.errors import CellulaError, MissingExtra, StudyError, Tampered
         ("MissingExtra", ImportError),
         ("NotConverged", RuntimeError),
         ("PrivacyError", PermissionError),
+        ("StorageError", OSError),
         ("EvidenceError", RuntimeError),
         ("Tampered", RuntimeError),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cellula.core import registry
-from cellula.core.errors import DataError
+from cellula.core.errors import DataError, StorageError
 from cellula.core.run import RunContext
 from cellula.testing.examples import ic50_table
 from cellula.validation.exploratory import Declared, fit
@@ -34,7 +34,7 @@ def test_a_folder_is_replaced_whole_or_not_at_all(
         rename(source, target)
 
     monkeypatch.setattr(os, "rename", failing)
-    with pytest.raises(DataError, match="No space left"):
+    with pytest.raises(StorageError, match="no space left"):
         save_fitted(other, other_card, place, is_replaced=True)
     monkeypatch.undo()
     assert {path.name: path.read_bytes() for path in place.iterdir()} == before

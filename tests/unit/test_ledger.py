@@ -10,11 +10,12 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from cellula.core.canonical import hash_json
-from cellula.core.errors import EvidenceError, Tampered
+from cellula.core.errors import EvidenceError, StorageError, Tampered
 from cellula.evidence.chain import verify_entries
 from cellula.evidence.entry import GENESIS
 from cellula.evidence.keys import signing_key
@@ -213,3 +214,39 @@ def test_many_processes_append_at_once(tmp_path: Path) -> None:
         mine = [e.payload["number"] for e in entries if e.subject == f"process {name}"]
         assert mine == list(range(EACH))
     assert ledger.verify(head=ledger.head()) == []
+
+
+def read_until(folder: Path, total: int) -> int:
+    """Read and export while others append; how often every entry that was there verified."""
+    ledger, times = Ledger(folder / "ledger.sqlite", signing_key(folder)), 0
+    while len(ledger.entries()) < total:
+        ledger.export_both(folder / "out.jsonl", folder / "head.json")
+        head = (folder / "head.json").read_bytes()
+        assert verify_entries(scan_ledger(folder / "out.jsonl").rows, head=head) == []
+        times += 1
+    return times
+
+
+def test_readers_export_while_others_append(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(3, mp_context=spawn) as pool:
+        times = pool.submit(read_until, tmp_path, 2 * EACH)
+        assert list(pool.map(append_many, [tmp_path] * 2, range(2))) == [0, 1]
+        assert times.result() > 0
+    assert Ledger(tmp_path / "ledger.sqlite", signing_key(tmp_path)).verify() == []
+
+
+def test_an_entry_is_added_once(ledger: Ledger) -> None:
+    for _ in range(2):
+        entry = ledger.append_once("run", "once", {"n": 1}, lambda one: one.payload == {"n": 1})
+        assert entry.seq == 4
+    assert ledger.append_once("run", "once", {"n": 2}, lambda one: one.payload == {"n": 2}).seq == 5
+
+
+def test_a_full_disk_is_told_and_nothing_is_added(ledger: Ledger) -> None:
+    event.listen(
+        ledger._engine, "connect", lambda made, _: made.execute("PRAGMA max_page_count = 1")
+    )
+    with pytest.raises(StorageError, match="no space left for the entries of"):
+        ledger.append("run", "x" * 2**18, {})
+    assert ledger.verify() == []

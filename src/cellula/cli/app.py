@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import typer
 
@@ -44,6 +45,17 @@ def run() -> None:
         sys.exit(_code(error))
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:
+        sys.stderr.write(f"cellula: {_refusal(error)}\n")
+        sys.exit(1)
+
+
+def _refusal(error: OSError) -> str:
+    """One message for what a disk or a folder refused where nobody expected it."""
+    from cellula.io.atomic import storage_error
+
+    where = error.filename if isinstance(error.filename, str) else "the temporary files"
+    return str(storage_error(Path(where), "bytes", error))
 
 
 def _code(error: CellulaError) -> int:

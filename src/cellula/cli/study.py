@@ -171,8 +171,9 @@ def run_registered(
     from cellula.report.crate import crate_metadata
     from cellula.validation.inner import run_study
 
-    result = run_study(prepared, workspace, crate_metadata, TerminalProgress(), threads)
-    return result, write_dossier(result.bundle, result.ledger)
+    with workspace.running(prepared.study.study.id):
+        result = run_study(prepared, workspace, crate_metadata, TerminalProgress(), threads)
+        return result, write_dossier(result.bundle, result.ledger)
 
 
 def dossier(file: StudyFile, workspace: WorkspaceFolder = WORKSPACE, as_json: Json = False) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
@@ -29,9 +30,16 @@ MARKS = {"passed": "✓", "failed": "✗", "underpowered": "○", "not_eligible"
 
 
 def say(message: str) -> None:
-    """Print one line."""
-    sys.stdout.write(f"{message}\n")
-    sys.stdout.flush()
+    """Print one line; StorageError when standard output goes to a disk that is full."""
+    try:
+        sys.stdout.write(f"{message}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough
+        raise
+    except OSError as error:
+        from cellula.io.atomic import storage_error
+
+        raise storage_error(Path("standard output"), "lines", error) from error
 
 
 def say_attempts(attempts: Mapping[str, Mapping[str, Any]]) -> None:

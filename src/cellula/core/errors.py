@@ -10,6 +10,7 @@ The tree (each also is the builtin it refines, so a caller may catch either)::
     │   ├── MissingExtra(ImportError)    an optional package is not installed
     │   └── NotConverged                 an iteration did not reach its tolerance
     ├── PrivacyError(PermissionError)    privacy, consent or residency forbids it
+    ├── StorageError(OSError)            a disk or a folder refuses to be written
     └── EvidenceError(RuntimeError)      the record of evidence forbids it or is damaged
         └── Tampered                     a recorded byte changed
 
@@ -30,6 +31,7 @@ __all__ = [
     "NotConverged",
     "PluginError",
     "PrivacyError",
+    "StorageError",
     "StudyError",
     "Tampered",
 ]
@@ -72,6 +74,10 @@ class NotConverged(EngineError):
 
 class PrivacyError(CellulaError, PermissionError):
     """Privacy, consent or residency forbids what was asked."""
+
+
+class StorageError(CellulaError, OSError):
+    """A file cannot be written: no space, no right, a broken disk; what was there is intact."""
 
 
 class EvidenceError(CellulaError, RuntimeError):

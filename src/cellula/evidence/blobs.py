@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
@@ -13,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from cellula.core.canonical import hash_bytes
 from cellula.core.errors import EvidenceError, Tampered
-from cellula.io.atomic import write_atomically
+from cellula.io.atomic import told, write_atomically
 
 __all__ = ["BlobStore"]
 
@@ -40,7 +41,7 @@ class BlobStore:
         """Store bytes and give their hash; storing the same bytes again changes nothing.
 
         Raises Tampered when the blob is there already with other bytes (it is not repaired in
-        silence), DataError when there is no space.
+        silence), StorageError when there is no space.
         """
         digest = hash_bytes(data)
         if self.has(digest):
@@ -50,11 +51,21 @@ class BlobStore:
         if isinstance(self._files, LocalFileSystem):
             write_atomically(Path(path), data)
             return digest
-        temporary = f"{path}.{secrets.token_hex(8)}.part"
-        self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        self._files.pipe_file(temporary, data)
-        self._files.mv(temporary, path)
+        self._put_far(path, data)
         return digest
+
+    def _put_far(self, path: str, data: bytes) -> None:
+        """Under another name first; no file system of fsspec promises that a write is whole."""
+        temporary = f"{path}.{secrets.token_hex(8)}.part"
+        with told(Path(path), f"{len(data)} bytes"):
+            try:
+                self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+                self._files.pipe_file(temporary, data)
+                self._files.mv(temporary, path)
+            except OSError:
+                with suppress(OSError):
+                    self._files.rm_file(temporary)
+                raise
 
     def get(self, digest: str) -> bytes:
         """The bytes of this hash.

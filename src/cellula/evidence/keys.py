@@ -31,7 +31,7 @@ from platformdirs import user_config_dir
 
 from cellula.core.canonical import hash_bytes
 from cellula.core.errors import EvidenceError
-from cellula.io.atomic import create_atomically, write_atomically
+from cellula.io.atomic import create_atomically, told, write_atomically
 
 __all__ = [
     "PRIVATE_FILE",
@@ -88,12 +88,13 @@ def signing_key(folder: Path | None = None) -> SigningKey:
     folder: where ``key.pem`` (mode 0600) and ``key.pub`` (hexadecimal) lie; None is the
     user's configuration folder. Of several processes that start at once, one makes the key
     and all use it. Raises EvidenceError when the file is no key, when others may read it, or
-    when the public file beside it belongs to another key; DataError when it cannot be written.
+    when the public file beside it belongs to another key; StorageError when it cannot be written.
     """
     place = Path(user_config_dir("cellula")) if folder is None else folder
     private = place / PRIVATE_FILE
     if not private.exists():
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with told(private):
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
         pem = Ed25519PrivateKey.generate().private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         )

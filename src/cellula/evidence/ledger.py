@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from sqlite3 import SQLITE_FULL
 from typing import Any, TypeAlias, final
 
 from sqlalchemy import URL, Connection, Select, create_engine, event, insert, select
@@ -22,9 +23,9 @@ from cellula.core.errors import EvidenceError, Tampered
 from cellula.evidence.chain import sign_head, verify_entries
 from cellula.evidence.entry import FIELDS, GENESIS, Entry, entry_from_row, make_entry
 from cellula.evidence.keys import SigningKey
-from cellula.evidence.ledger_file import create_ledger, scan_ledger
+from cellula.evidence.ledger_file import create_ledger, is_of_the_disk, scan_ledger
 from cellula.evidence.schema import LEDGER
-from cellula.io.atomic import write_atomically
+from cellula.io.atomic import storage_error, write_atomically
 
 __all__ = ["Clock", "Ledger", "utc_now"]
 
@@ -67,8 +68,32 @@ class Ledger:
 
         kind: lower case with underscores. payload: JSON values. Raises EvidenceError on another
         kind, a clock without time zone or a writer that never ends; Tampered when the last entry
-        was changed.
+        was changed; StorageError when the disk refuses: then nothing was added.
         """
+        return self._append(kind, subject, payload, None)
+
+    def append_once(
+        self,
+        kind: str,
+        subject: str,
+        payload: Mapping[str, Any],
+        is_same: Callable[[Entry], bool],
+    ) -> Entry:
+        """Add one entry unless there is the same; give the one that stands in the ledger.
+
+        is_same: whether an entry of this kind and subject makes a new one needless. Looking and
+        adding are one step: of several processes one adds, the others get its entry. Raises as
+        :meth:`append`.
+        """
+        return self._append(kind, subject, payload, is_same)
+
+    def _append(
+        self,
+        kind: str,
+        subject: str,
+        payload: Mapping[str, Any],
+        is_same: Callable[[Entry], bool] | None,
+    ) -> Entry:
         if not KIND.fullmatch(kind):
             raise EvidenceError(
                 f"{kind!r} is no kind of entry; expected lower case with underscores, "
@@ -76,6 +101,11 @@ class Ledger:
             )
         with self._connection() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+            if is_same is not None:
+                query = _selected(kind, subject)
+                known = next(filter(is_same, self._read(connection, query)), None)
+                if known is not None:
+                    return known
             last = self._last(connection)
             position = (last.seq + 1, last.hash) if last else (1, GENESIS)
             entry = make_entry(position, self._time(), (kind, subject), payload, self._key)
@@ -89,13 +119,8 @@ class Ledger:
         Raises Tampered when one of them is not what was written. That none is missing is
         checked by :meth:`verify`.
         """
-        query = select(LEDGER).order_by(LEDGER.c.seq)
-        if kind is not None:
-            query = query.where(LEDGER.c.kind == kind)
-        if subject is not None:
-            query = query.where(LEDGER.c.subject == subject)
         with self._connection() as connection:
-            return tuple(self._read(connection, query))
+            return tuple(self._read(connection, _selected(kind, subject)))
 
     def head(self) -> dict[str, Any]:
         """The signed head: against it, entries cut from the end are found later.
@@ -119,6 +144,16 @@ class Ledger:
         head = self.head()
         write_atomically(path, canonical_json(head))
         return head
+
+    def export_both(self, entries: Path, head: Path) -> None:
+        """Write all entries as JSON lines and the signed head of exactly these.
+
+        The entries first: a process killed in between leaves an older head, which they contain.
+        """
+        found = self.entries()
+        signed = sign_head(found[-1], found[0], self._key) if found else self.head()
+        write_atomically(entries, b"".join(entry.line + b"\n" for entry in found))
+        write_atomically(head, canonical_json(signed))
 
     def verify(
         self, *, head: bytes | Mapping[str, Any] | None = None, public_hex: str | None = None
@@ -161,10 +196,23 @@ class Ledger:
                 yield connection
         except (DBAPIError, UnicodeDecodeError) as error:  # damage even breaks SQLite's messages
             reason = error.orig if isinstance(error, DBAPIError) else error
+            if is_of_the_disk(reason):
+                is_full = getattr(reason, "sqlite_errorcode", 0) == SQLITE_FULL
+                doubt = "" if is_full else "; the disk is broken, or has no room to flush"
+                told = OSError(f"{reason}{doubt}")
+                raise storage_error(self.path, "entries", told) from error
             raise EvidenceError(
                 f"the ledger {self.path} cannot be used: {reason}; end the process that "
                 "holds it, or restore it from a copy if it is damaged"
             ) from error
+
+
+def _selected(kind: str | None, subject: str | None) -> Select[Any]:
+    """All entries in their order, or those of a kind and subject."""
+    query = select(LEDGER).order_by(LEDGER.c.seq)
+    if kind is not None:
+        query = query.where(LEDGER.c.kind == kind)
+    return query if subject is None else query.where(LEDGER.c.subject == subject)
 
 
 def _flush_every_commit(connection: Any, _record: object) -> None:

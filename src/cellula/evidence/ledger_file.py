@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from sqlalchemy import URL, create_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
 
 from cellula.core.errors import EvidenceError
 from cellula.evidence.entry import Entry, entry_from_line, entry_from_row
 from cellula.evidence.schema import LEDGER, TRIGGERS
 from cellula.io.atomic import create_atomically
 
-__all__ = ["LedgerScan", "Raw", "create_ledger", "parse_raw", "scan_ledger"]
+__all__ = ["LedgerScan", "Raw", "create_ledger", "is_of_the_disk", "parse_raw", "scan_ledger"]
 
 #: An entry as found: a line of an export, or a row of the table.
 Raw: TypeAlias = bytes | Mapping[str, object]
 
 SQLITE = b"SQLite format 3\0"
+#: Bytes of the header that say how the file is written and read; 2 is the write-ahead log
+#: (https://www.sqlite.org/fileformat2.html, 1.3.3).
+VERSIONS, WRITE_AHEAD = slice(18, 20), b"\2\2"
+#: What SQLite says when the disk or the folder refuses, not the content: its primary result codes.
+OF_THE_DISK = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+)
+#: What to do when a ledger cannot be read for want of the disk.
+REFUSED = "its folder must be writable and have room, for readers share a small file beside it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,8 @@ class LedgerScan:
 def create_ledger(path: Path) -> None:
     """Make an empty ledger unless there is one; no other process ever sees half of it.
 
-    Raises EvidenceError where a ledger was taken away and its write-ahead log was left.
+    It is made in memory, so nothing but the finished file needs the disk. Raises EvidenceError
+    where a ledger was taken away and its write-ahead log was left.
     """
     if path.exists():
         return
@@ -48,19 +57,29 @@ def create_ledger(path: Path) -> None:
             f"the ledger {path} is gone but its write-ahead log {log.name} is there; put the "
             "ledger back from a copy, or move the log away to begin a new ledger"
         )
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / "ledger.sqlite"
-        engine = create_engine(
-            URL.create("sqlite", database=str(draft)),
-            poolclass=NullPool,
-            isolation_level="AUTOCOMMIT",
-        )
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-            LEDGER.metadata.create_all(connection)
-            for trigger in TRIGGERS.values():
-                connection.exec_driver_sql(trigger)
-        create_atomically(path, draft.read_bytes())
+    create_atomically(path, _empty_database())
+
+
+def is_of_the_disk(error: object) -> bool:
+    """Whether an error of SQLite tells of the disk or the folder, not of what is in the file."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None or code == sqlite3.SQLITE_IOERR_SHORT_READ:
+        return False
+    return code & 0xFF in OF_THE_DISK
+
+
+def _empty_database() -> bytes:
+    """A ledger without entries whose changes go through a write-ahead log."""
+    engine = create_engine("sqlite://", poolclass=StaticPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        LEDGER.metadata.create_all(connection)
+        for trigger in TRIGGERS.values():
+            connection.exec_driver_sql(trigger)
+        driver: Any = connection.connection.driver_connection
+        made = bytearray(driver.serialize())
+    engine.dispose()
+    made[VERSIONS] = WRITE_AHEAD
+    return bytes(made)
 
 
 def scan_ledger(path: Path) -> LedgerScan:
@@ -107,5 +126,7 @@ def _scan_database(path: Path) -> LedgerScan:
             columns = [column[0] for column in cursor.description]
             rows.extend(dict(zip(columns, row, strict=True)) for row in cursor)
     except (sqlite3.Error, ValueError, OverflowError) as error:  # damage even breaks its messages
+        if is_of_the_disk(error):
+            raise EvidenceError(f"cannot read the ledger {path}: {error}; {REFUSED}") from error
         faults.append(f"cannot be read beyond entry {len(rows)}: {error}")
     return LedgerScan(tuple(rows), tuple(faults))

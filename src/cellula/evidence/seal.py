@@ -48,7 +48,7 @@ def seal(
     """Encrypt held-out labels into the blob store and give the hash of the blob.
 
     subject: the claim they belong to; study_hash: SHA-256 of the canonical study. The ledger
-    gets a ``labels_sealed`` entry. The same labels, subject, study and key give the same hash.
+    gets one ``labels_sealed`` entry. The same labels, subject, study and key give the same hash.
     Raises EvidenceError on 2 GiB or more.
     """
     plaintext = state_bytes(labels)
@@ -60,7 +60,8 @@ def seal(
     header = canonical_json(_header(subject, study_hash, key))
     body = AESSIV(key.derive(MAGIC + header, KEY_BYTES)).encrypt(plaintext, [header])
     digest = blobs.put(MAGIC + header + b"\n" + body)
-    ledger.append(LABELS_SEALED, subject, {"blob": digest, "study_hash": study_hash})
+    sealed = {"blob": digest, "study_hash": study_hash}
+    ledger.append_once(LABELS_SEALED, subject, sealed, lambda entry: entry.payload == sealed)
     return digest
 
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, final
 
-import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -29,6 +29,7 @@ from anndata.io import sparse_dataset, write_elem
 from cellula.core.errors import DataError
 from cellula.core.prediction import Prediction
 from cellula.io.atomic import replaced_atomically
+from cellula.io.hdf5_file import new_hdf5
 
 __all__ = ["SUFFIXES", "Written", "require_free", "write_predictions"]
 
@@ -215,7 +216,8 @@ class _Matrix:
     def __init__(
         self, path: Path, first: Prediction, about: Mapping[str, str], has_cells: bool
     ) -> None:
-        self._file = h5py.File(path, "w")
+        self._open = ExitStack()
+        self._file, self._under = self._open.enter_context(new_hdf5(path))
         self._has_cells = has_cells
         self._obs: list[pd.DataFrame] = []
         self._file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
@@ -239,6 +241,7 @@ class _Matrix:
                 if bound is not None:
                     self._append(f"layers/{name}", bound)
         self._obs.append(frame)
+        self._under.require()
         return len(frame)
 
     def close(self) -> None:
@@ -250,7 +253,7 @@ class _Matrix:
                 obs.index = obs.index.astype(str)
                 write_elem(self._file, "obs", obs)
         finally:
-            self._file.close()
+            self._open.close()
 
     def _append_cells(self, cells: sp.csr_matrix) -> None:
         if "X" in self._file:

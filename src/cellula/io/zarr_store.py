@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast, final
@@ -13,6 +12,7 @@ import anndata
 import pandas as pd
 import zarr
 from anndata import AnnData
+from zarr.storage import MemoryStore
 
 from cellula.core.errors import DataError
 from cellula.io.archive import archive_bytes
@@ -83,26 +83,16 @@ class ZarrArchive:
             )
         for axis, table in (("obs", content.obs), ("var", content.var)):
             _require_types(table, axis, path.name)
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch) / "store.zarr"
-            try:
-                group = zarr.open_group(folder, mode="w", zarr_format=FORMAT)
-                anndata.io.write_elem(group, "/", content.copy())
-            except (TypeError, ValueError, NotImplementedError) as error:
-                raise DataError(
-                    f"{path.name}: a part of the data has no Zarr type ({error}); "
-                    "leave it out or make it plain numbers or text"
-                ) from error
-            except OSError as error:
-                raise DataError(
-                    f"{path} cannot be prepared ({error}); nothing was written: free some space "
-                    f"in {scratch}"
-                ) from error
-            files = {
-                item.relative_to(folder).as_posix(): item.read_bytes()
-                for item in folder.rglob("*")
-                if item.is_file()
-            }
+        stored: dict[str, Any] = {}
+        try:
+            group = zarr.open_group(MemoryStore(stored), mode="w", zarr_format=FORMAT)
+            anndata.io.write_elem(group, "/", content.copy())
+        except (TypeError, ValueError, NotImplementedError) as error:
+            raise DataError(
+                f"{path.name}: a part of the data has no Zarr type ({error}); "
+                "leave it out or make it plain numbers or text"
+            ) from error
+        files = {name: bytes(value.to_bytes()) for name, value in stored.items()}
         if path.name.lower().endswith(ZIPPED):
             write_atomically(path, archive_bytes(files))
         else:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +19,7 @@ from cellula.core.claim import ClaimKind
 from cellula.core.errors import DataError
 from cellula.core.model import Fitted
 from cellula.core.value_type import ValueType
-from cellula.io.atomic import write_atomically
+from cellula.io.atomic import replaced_folder, restored, write_atomically
 from cellula.io.state import read_state, state_bytes
 
 __all__ = ["FittedCard", "Tuning", "load_fitted", "require_free", "save_fitted"]
@@ -80,8 +78,9 @@ def require_free(folder: Path, *, is_replaced: bool = False) -> None:
     """Raise DataError when a fitted model may not be written here.
 
     A folder that holds anything is refused; with ``is_replaced``, only one that holds anything
-    but a fitted model.
+    but a fitted model. A model that a killed process had moved aside is put back first.
     """
+    restored(folder)
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():
@@ -103,42 +102,17 @@ def save_fitted(
 ) -> FittedCard:
     """Write a fitted model; gives the card with the hash of the state.
 
-    Raises DataError as :func:`require_free` does, and when the folder cannot be written; then
-    what was there before is there still.
+    Raises DataError as :func:`require_free` does, StorageError when the folder cannot be written;
+    then what was there before is there still.
     """
     require_free(folder, is_replaced=is_replaced)
     state = state_bytes(fitted.state())
     card = card.model_copy(update={"state_sha256": hash_bytes(state)})
     text = json.dumps(plain(card.model_dump()), indent=2, sort_keys=True, ensure_ascii=False)
-    place = folder.absolute()
-    fresh = place.with_name(f".{place.name[:100]}.{secrets.token_hex(8)}.part")
-    try:
+    with replaced_folder(folder.absolute()) as fresh:
         write_atomically(fresh / STATE, state)
         write_atomically(fresh / CARD, f"{text}\n".encode())
-        _put(fresh, place)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {folder}: {error.strerror or error}; choose a folder that you may write "
-            "to and that has room"
-        ) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return card
-
-
-def _put(fresh: Path, place: Path) -> None:
-    """Move a folder to its place; what stood there stands again when that fails."""
-    if not place.exists():
-        os.rename(fresh, place)
-        return
-    old = fresh.with_suffix(".old")
-    os.rename(place, old)
-    try:
-        os.rename(fresh, place)
-    except OSError:
-        os.rename(old, place)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def load_fitted(folder: Path) -> tuple[Fitted, FittedCard]:

@@ -204,8 +204,7 @@ def _write(
         {"study_hash": study.hash, "bundle": digest, "not_passed": refused},
     )
     ledger, head = folder / f"{name}.ledger.jsonl", folder / f"{name}.head.json"
-    workspace.ledger.export(ledger)
-    workspace.ledger.export_head(head)
+    workspace.ledger.export_both(ledger, head)
     return Result(verdicts, bundle, ledger, head, evidence)
 
 

@@ -71,14 +71,8 @@ def register(prepared: PreparedStudy, workspace: Workspace) -> Registration:
     study = prepared.study
     known = _find(prepared, workspace)
     if known is not None:
-        if known.statement["study_hash"] != study.hash:
-            raise EvidenceError(
-                f"study {study.study.id!r} version {study.study.version} is registered with "
-                f"another content ({known.statement['study_hash'][:16]}, this file is "
-                f"{study.hash[:16]}); make a new version of what changed: cellula amend "
-                f'{prepared.name} --reason "..."'
-            )
-        _check_data(prepared, known)
+        _require_same(prepared, known)
+        _note_amendment(prepared, workspace)
         return known
     check_amends(study, workspace)
     attempts = attempts_of(prepared, workspace)
@@ -98,13 +92,25 @@ def register(prepared: PreparedStudy, workspace: Workspace) -> Registration:
     }
     statement = _statement(prepared, workspace, splits, sealed, attempts)
     document = sign_statement(statement, workspace.key)
-    workspace.ledger.append(
-        REGISTERED, study.study.id, {"study_hash": study.hash, "registration": document}
+    entry = workspace.ledger.append_once(
+        REGISTERED,
+        study.study.id,
+        {"study_hash": study.hash, "registration": document},
+        lambda one: one.payload["registration"]["statement"]["version"] == study.study.version,
     )
+    known = _require_same(prepared, Registration(entry.payload["registration"]))
+    _note_amendment(prepared, workspace)
+    return known
+
+
+def _note_amendment(prepared: PreparedStudy, workspace: Workspace) -> None:
+    """Tell the ledger, once, what a registered version amends and why."""
+    study = prepared.study
     if study.amendment is not None:
         told = {"study_hash": study.hash, **study.amendment.model_dump()}
-        workspace.ledger.append(AMENDED, study.study.id, told)
-    return Registration(document)
+        workspace.ledger.append_once(
+            AMENDED, study.study.id, told, lambda one: one.payload["study_hash"] == study.hash
+        )
 
 
 def _statement(
@@ -130,6 +136,20 @@ def _statement(
         "reason": "" if amendment is None else amendment.reason,
         ATTEMPTS: {claim: one.statement for claim, one in attempts.items()},
     }
+
+
+def _require_same(prepared: PreparedStudy, known: Registration) -> Registration:
+    """The registration that there is; EvidenceError when it is of another content or data."""
+    study = prepared.study
+    if known.statement["study_hash"] != study.hash:
+        raise EvidenceError(
+            f"study {study.study.id!r} version {study.study.version} is registered with "
+            f"another content ({known.statement['study_hash'][:16]}, this file is "
+            f"{study.hash[:16]}); make a new version of what changed: cellula amend "
+            f'{prepared.name} --reason "..."'
+        )
+    _check_data(prepared, known)
+    return known
 
 
 def registration_of(prepared: PreparedStudy, workspace: Workspace) -> Registration:

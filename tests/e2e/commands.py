@@ -1,0 +1,117 @@
+"""Commands that write, each with what it needs before and what it leaves."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from forked import ALL, Done
+from ordeal import BUNDLE, Ordeal, parts, require_told
+
+USE = ["targets", "n", "low", "low", "n"]
+QUESTION = ["Does it work?", "A title", "asked", "me"]
+DATA = ["human", "knock_out", "cells.h5ad", "log1p", "unseen_perturbation"]
+COLUMNS = ["gene", "control", "line", ""]
+ANSWERS = "\n".join([*USE, *QUESTION, *DATA, *COLUMNS])
+FIT = ("--data", "cells.h5ad", "--roles", "perturbation=gene,control=control,context=line")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, the commands that must have run before it, and the files that it makes.
+
+    gone: what is removed before each time. same: what has the same bytes each time.
+    """
+
+    words: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
+    typed: str = ""
+
+    def prepare(self, ordeal: Ordeal) -> int:
+        """Run what comes before, then the command on a disk with room; its number of writes."""
+        for name in self.before:
+            commands()[name].prepare(ordeal)
+        return self.run(ordeal, ALL, 0).writes
+
+    def run(self, ordeal: Ordeal, at: int, answer: int) -> Done:
+        """Run it from the beginning on a disk that answers so after ``at`` writes."""
+        disk = ordeal.forked.disk
+        for name in self.gone:
+            path = disk / name
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(True)
+        (disk / "tmp").mkdir(exist_ok=True)
+        return ordeal.forked(
+            *self.words, at=at, answer=answer, typed=self.typed, TMPDIR=str(disk / "tmp")
+        )
+
+    def refuse(self, ordeal: Ordeal, at: int) -> None:
+        """The disk is full after ``at`` writes: told once, nothing left over, all intact."""
+        done = self.run(ordeal, at, errno.ENOSPC)
+        if done.code == 1:
+            require_told(done, "run the same command again")
+            assert "no space left" in done.err or "no room to flush" in done.err, done.err
+        else:  # nothing of what was refused was needed
+            assert at > 0, done
+            assert done.code in {0, ordeal.code}, done
+            assert "Traceback" not in done.err
+        assert parts(ordeal.forked.disk) == []
+        ordeal.require_intact()
+
+    def require_completes(self, ordeal: Ordeal) -> None:
+        """With room again, over whatever the refusal left, the bytes are those of a first run."""
+        disk = ordeal.forked.disk
+        whole = self.run(ordeal, ALL, 0)
+        expected = {name: _content(disk / name) for name in self.same}
+        assert all(expected.values())
+        assert self.run(ordeal, whole.writes // 2, errno.ENOSPC).code == 1
+        done = ordeal.forked(*self.words, typed=self.typed)
+        assert done.code == whole.code, done
+        assert {name: _content(disk / name) for name in self.same} == expected
+
+
+def commands() -> Mapping[str, Command]:
+    """Every command that writes, by name."""
+    place = ("--workspace", "w")
+    folder = BUNDLE.parent.as_posix()
+    predict = ("predict", "--fitted", "fitted", "--queries", "asked.csv", "--out")
+    return {
+        "init": Command(("init", "asked.toml"), (), ("asked.toml",), ("asked.toml",), ANSWERS),
+        "register": Command(("register", "toy.toml", *place), (), ("w",)),
+        "run": Command(("run", "toy.toml", *place), ("register",), (folder,), (BUNDLE.as_posix(),)),
+        "dossier": Command(
+            ("dossier", "toy.toml", *place),
+            ("run",),
+            (f"{folder}/dossier.html",),
+            (f"{folder}/dossier.html",),
+        ),
+        "fit": Command(
+            ("fit", *FIT, "--model", "mean_response", "--out", "fitted"),
+            (),
+            ("fitted",),
+            ("fitted/model.json", "fitted/state.npz"),
+        ),
+        **{
+            f"predict-{suffix}": Command(
+                (*predict, f"out.{suffix}", "--control", "cells.h5ad"),
+                ("fit",),
+                (f"out.{suffix}",),
+                (f"out.{suffix}",),
+            )
+            for suffix in ("h5ad", "parquet", "csv")
+        },
+        "data-get": Command(
+            ("data", "get", "pbmc68k", "--cache", "cache"),
+            (),
+            ("cache",),
+            (),
+        ),
+    }
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
