@@ -150,7 +150,7 @@ def test_poor_quality_fails_with_value_and_limit() -> None:
         ({}, True, "no shift"),
         ({"is_applicable": False, "reason": "no batch role"}, True, "not applicable: no batch"),
         ({"is_confounded": True}, False, "spread the perturbations over the batches"),
-        ({"is_shifted": True}, False, "correct it before opening"),
+        ({"is_shifted": True}, False, 'write harmonise = { name = "combat" }'),
         ({"is_confounded": True, "is_shifted": True}, False, "confounded with the perturbation"),
     ],
 )

@@ -35,7 +35,8 @@ class Citation:
 
 
 def citations(study: Study) -> tuple[Citation, ...]:
-    """Every reference of a study once, in the order: models, metrics, intervals, data.
+    """Every reference of a study once, in the order: models, corrections of batches, metrics,
+    intervals, data.
 
     Counted are the models of the study, the members of its stacks, the baselines that every
     score is anchored to, and all metrics, for every study is scored by all. A citation of data
@@ -60,6 +61,11 @@ def _of_plugins(study: Study) -> Iterator[tuple[str, str]]:
     for name in _models(study):
         for key in registry.load("model", name).references:
             yield key, f"model {name}"
+    for source in study.data:
+        if source.harmonise is not None:
+            name = source.harmonise.name
+            for key in registry.load("transform", name).references:
+                yield key, f"correction of batches {name}"
     for name in registry.names("metric"):
         for key in registry.load("metric", name)().definition.references:
             yield key, f"metric {name}"

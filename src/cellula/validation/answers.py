@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellula.core import registry
 from cellula.core.comparison import Comparison
@@ -22,6 +23,7 @@ from cellula.core.model import Fitted
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
+from cellula.core.transform import FittedTransform
 from cellula.data.splits import Fold, Folds, Fraction, held_out_labels, split
 from cellula.evaluation.comparison import compare, concatenate
 from cellula.evaluation.score import score
@@ -46,7 +48,8 @@ TARGET_COVERAGE = 0.9
 class ClaimTask:
     """A claim on its data: what is held out, who competes, by which metric they are selected.
 
-    unit: the unit of replication. metric: that of the first gate.
+    unit: the unit of replication. metric: that of the first gate. corrections: fold -> the
+    transform of batches that was fitted on what the fold shows; empty where none is corrected.
     """
 
     data: Dataset
@@ -55,6 +58,16 @@ class ClaimTask:
     metric: Metric
     folds: tuple[Fold, ...]
     models: tuple[Competitor, ...]
+    corrections: Mapping[str, FittedTransform] = field(default_factory=dict)
+
+    def profiles(self, fold: Fold, rows: NDArray[np.int64]) -> Dataset:
+        """Some profiles as the models of a fold get them: batches corrected where they are."""
+        return self.corrected(fold, self.data.take(rows))
+
+    def corrected(self, fold: Fold, data: Dataset) -> Dataset:
+        """Profiles of the task's data, brought into the space of a fold."""
+        fitted = self.corrections.get(fold.name)
+        return data if fitted is None else fitted.apply(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +123,10 @@ def answer_fold(
 
     Only the questions of the held-out profiles are read here, never their values.
     """
-    train = task.data.take(fold.train)
+    train = task.profiles(fold, fold.train)
     part = _Training(
         train,
-        task.data.take(fold.control) if len(fold.control) else None,
+        task.profiles(fold, fold.control) if len(fold.control) else None,
         _calibration_folds(train, task),
     )
     questions = distinct(task.data.take(fold.test))

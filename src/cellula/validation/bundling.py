@@ -20,6 +20,7 @@ from cellula.core.gate import Verdict
 from cellula.data.data_source import DataSource
 from cellula.io.parquet import frame_bytes
 from cellula.validation.competitors import Competitor
+from cellula.validation.harmonising import harmonise_card
 from cellula.validation.preparation import PreparedStudy, split_files
 from cellula.validation.registration import Registration
 from cellula.validation.representation import counted, label_columns, named, represented, spread
@@ -189,6 +190,8 @@ def _source(source: DataSource, prepared: PreparedStudy) -> dict[str, Any]:
     }
     if source.role == "profiles":
         card |= _profiles(prepared)
+        corrected = harmonise_card(prepared.study, prepared.tasks)
+        card |= {} if corrected is None else {"harmonise": corrected}
     else:
         table = getattr(data, source.role)
         card |= {"n_profiles": len(table), "n_readouts": table.shape[1]}

@@ -12,9 +12,7 @@ from cellula.core.canonical import hash_json, plain
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Outcome, Verdict
 from cellula.core.run import Progress, RunContext, each, run_context
-from cellula.data.harmonise.batch_calibration import batch_report
 from cellula.data.leakage import leak_report
-from cellula.data.quality import quality_report
 from cellula.data.splits import Fold
 from cellula.evidence.bundle import write_bundle
 from cellula.evidence.lineage import bundle_name
@@ -28,6 +26,7 @@ from cellula.validation.cautions import cautions_evidence
 from cellula.validation.deciding import decide_entry, decide_study, exit_code
 from cellula.validation.eligibility import consent_evidence, licence_evidence
 from cellula.validation.findings import attribution, claim_evidence, gate_evidence
+from cellula.validation.material import material_evidence
 from cellula.validation.preparation import PreparedStudy
 from cellula.validation.registration import Registration, registration_of
 from cellula.validation.scoring import ClaimScores, fitted_on, score_claim
@@ -57,7 +56,7 @@ class Result:
 
 
 def entry_evidence(prepared: PreparedStudy) -> tuple[Evidence, ...]:
-    """Consent, licences and boundary; leak report of every claim; quality and batches; cautions."""
+    """Consent, licences and boundary; a leak report of every claim; data; cautions."""
     boundary = boundary_evidence(prepared)
     leaks = [
         leak_report(
@@ -75,8 +74,7 @@ def entry_evidence(prepared: PreparedStudy) -> tuple[Evidence, ...]:
         licence_evidence(prepared),
         boundary,
         *leaks,
-        quality_report(prepared.data),
-        batch_report(prepared.data),
+        *material_evidence(prepared),
         cautions_evidence(prepared, boundary),
     )
 
@@ -143,7 +141,9 @@ def _claim(
         blobs=workspace.blobs,
         ledger=workspace.ledger,
     )
-    observed = [opened_profiles(task.data, fold, labels) for fold in task.folds]
+    observed = [
+        task.corrected(fold, opened_profiles(task.data, fold, labels)) for fold in task.folds
+    ]
     scores = score_claim(task, observed, folds, run, registration.levels(task.claim.id))
     inputs = {
         "data": prepared.digest,

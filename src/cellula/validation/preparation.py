@@ -18,6 +18,7 @@ from cellula.data.splits import Fold, split
 from cellula.io.parquet import frame_bytes
 from cellula.validation.answers import ClaimTask, load_metric
 from cellula.validation.competitors import competitors, model_mistakes, study_models
+from cellula.validation.harmonising import harmonise_mistakes, harmonised
 from cellula.validation.study import UNITS, Claim, Study, parse_study
 
 __all__ = ["PreparedStudy", "prepare", "split_files"]
@@ -65,12 +66,14 @@ def prepare(path: Path, cache: Path | None = None, folder: Path | None = None) -
                 models=competitors(claim, models, data),
             )
         )
-    return PreparedStudy(study, source, path.name, data, data.digest(), tuple(tasks))
+    return PreparedStudy(
+        study, source, path.name, data, data.digest(), harmonised(study, tuple(tasks))
+    )
 
 
 def _check_plugins(study: Study, name: str) -> None:
     """Raise StudyError listing every model and metric that is not there as the study says."""
-    mistakes = model_mistakes(study)
+    mistakes = [*harmonise_mistakes(study), *model_mistakes(study)]
     for number, claim in enumerate(study.claim):
         for place, rule in enumerate(claim.gate):
             try:

@@ -176,13 +176,19 @@ def score_claim(
 
 
 def fitted_on(task: ClaimTask) -> dict[str, NDArray[np.int64]]:
-    """``space/fold`` -> the profiles that each space of the claim's gates is fitted on."""
-    return {
+    """``space/fold`` -> the profiles that each space and correction is fitted on."""
+    spaces = {
         f"{rule.space}/{fold.name}": fold.train
         for rule in task.claim.gate
         if rule.space != READOUTS
         for fold in task.folds
     }
+    corrections = {
+        f"harmonise/{fold.name}": np.union1d(fold.train, fold.control)
+        for fold in task.folds
+        if fold.name in task.corrections
+    }
+    return spaces | corrections
 
 
 # -- comparisons ------------------------------------------------------------------------------
@@ -190,8 +196,9 @@ def _space(task: ClaimTask, number: int, name: str, run: RunContext) -> Space | 
     """The space ``pca<n>``, fitted on the training profiles of a fold; None for readouts."""
     if name == READOUTS:
         return None
-    train = task.data.take(task.folds[number].train)
-    stream = run.child(task.claim.id, name, task.folds[number].name)
+    fold = task.folds[number]
+    train = task.profiles(fold, fold.train)
+    stream = run.child(task.claim.id, name, fold.name)
     return fit_pca(train.values, int(name.removeprefix("pca")), stream.rng)
 
 
@@ -207,7 +214,7 @@ def _view(
     halved: dict[str, list[Comparison]] = {name: [] for name in names}
     replicate: list[Comparison] = []
     for fold, own, profiles, space in zip(task.folds, folds, observed, spaces, strict=True):
-        controls = task.data.take(fold.control) if len(fold.control) else None
+        controls = task.profiles(fold, fold.control) if len(fold.control) else None
         halves = split_halves(
             profiles, task.unit, run.child(task.claim.id, fold.name, "halves").rng
         )

@@ -24,6 +24,7 @@ from cellula.report.cards import DataCard, Fit, ModelCard
 from cellula.report.figures import Bar, Panel, bar_figure
 from cellula.report.record import StudyRecord
 from cellula.report.references import bibliography, cited
+from cellula.report.sections.material import batches_corrected, cells, sources
 from cellula.report.words import listing, plain_words, plural, sentence, value_words, with_name
 
 __all__ = ["data", "models"]
@@ -55,7 +56,11 @@ def data(record: StudyRecord) -> Section:
     for card in record.data:
         blocks += _represented(card, record.names("perturbation"))
     blocks += [Heading("Quality"), *_quality(record)]
+    if record.about("cell_quality"):
+        blocks += [Heading("Cells"), *cells(record)]
     blocks += [Heading("Batches"), *_batches(record)]
+    if record.about("sources_bias"):
+        blocks += [Heading("Whom the data speak for"), *sources(record)]
     blocks += [Heading("What the split shares"), *_leaks(record)]
     return Section("data", "Data", "Data", tuple(blocks))
 
@@ -165,7 +170,8 @@ def _batches(record: StudyRecord) -> list[Block]:
 
 def _batch(payload: Mapping[str, Any]) -> list[Block]:
     if not payload.get("is_applicable"):
-        return [Text(f"Not applicable: {payload.get('reason') or 'the data name no batch'}")]
+        why = payload.get("reason") or "the data name no batch"
+        return [Text(f"Not applicable: {why}"), *batches_corrected(payload)]
     p_value = payload.get("p_value")
     told = "–" if p_value is None else bound(float(p_value))
     facts = (
@@ -179,7 +185,8 @@ def _batch(payload: Mapping[str, Any]) -> list[Block]:
         ),
     )
     note = str(payload.get("reason") or "")
-    return [Facts(facts), *([Text(note, is_soft=True)] if note else [])]
+    told_note = [Text(note, is_soft=True)] if note else []
+    return [Facts(facts), *told_note, *batches_corrected(payload)]
 
 
 def _yes(flag: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Feedback, Loop, Outcome, Slot, Verdict
@@ -18,7 +18,11 @@ FIELDS = ("is_applicable", "is_confounded", "is_shifted", "reason")
 
 @final
 class BatchCalibration:
-    """Passes without batches or with batches that do not shift; a confounded batch fails."""
+    """Passes without batches or with batches that do not shift; a confounded batch fails.
+
+    Where batches were corrected it judges the data after that: no shift may be left, batches
+    must be mixed, and the correction must have kept what is biology.
+    """
 
     name: ClassVar[str] = "batch_calibration"
     loop: ClassVar[Loop] = Loop.INNER
@@ -33,19 +37,7 @@ class BatchCalibration:
         """Decide by the evidence ``batch``."""
         report = required(self.name, "batch", FIELDS, evidence)
         found = report.payload
-        if not found["is_applicable"]:
-            outcome, reason = Outcome.PASSED, f"not applicable: {found['reason']}"
-        elif found["is_confounded"]:
-            outcome = Outcome.FAILED
-            reason = (
-                f"the batch is confounded with the perturbation ({found['reason']}): no "
-                "correction can tell them apart; spread the perturbations over the batches"
-            )
-        elif found["is_shifted"]:
-            outcome = Outcome.FAILED
-            reason = f"a batch shift is left ({found['reason']}); correct it before opening"
-        else:
-            outcome, reason = Outcome.PASSED, found["reason"]
+        outcome, reason = _judged(found)
         return Verdict(
             gate=self.name,
             loop=self.loop,
@@ -57,3 +49,42 @@ class BatchCalibration:
             feedback=Feedback.DATA_CLEANING if outcome is Outcome.FAILED else None,
             evidence={"batch": report.hash},
         )
+
+
+def _judged(found: Mapping[str, Any]) -> tuple[Outcome, str]:
+    """The outcome and its reason."""
+    corrected = found.get("harmonise")
+    if found["is_applicable"] and found["is_confounded"]:
+        return Outcome.FAILED, (
+            f"the batch is confounded with the perturbation ({found['reason']}): no "
+            "correction can tell them apart; spread the perturbations over the batches"
+        )
+    if corrected is not None:
+        return _judged_after(str(corrected["name"]), found)
+    if not found["is_applicable"]:
+        return Outcome.PASSED, f"not applicable: {found['reason']}"
+    if found["is_shifted"]:
+        return Outcome.FAILED, (
+            f"a batch shift is left ({found['reason']}); correct it: write harmonise = "
+            '{ name = "combat" } or "harmony" to the [[data]] of the profiles'
+        )
+    return Outcome.PASSED, str(found["reason"])
+
+
+def _judged_after(name: str, found: Mapping[str, Any]) -> tuple[Outcome, str]:
+    """What is left of the batches, and of the biology, after a correction."""
+    why = str(found.get("kept_reason") or found["reason"])
+    if found.get("is_biology_kept") is False:
+        return Outcome.FAILED, (
+            f"{name} removes biology with the batches ({why}); correct less, or keep the roles: "
+            "covariates of combat, a smaller theta of harmony"
+        )
+    if found["is_shifted"]:
+        return Outcome.FAILED, (
+            f"a batch shift is left after {name} ({found['reason']}); try another transform"
+        )
+    if found.get("is_mixed") is False:
+        return Outcome.FAILED, f"batches stay apart after {name} ({why}); try another transform"
+    if not found["is_applicable"]:
+        return Outcome.PASSED, f"not applicable after {name}: {found['reason']}"
+    return Outcome.PASSED, f"no shift is left after {name}: {found['reason']}; {why}"
