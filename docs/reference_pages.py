@@ -159,7 +159,7 @@ def _plugins(kind: str, title: str) -> str:
         )
         references = getattr(plugin, "references", ())
         if references:
-            parts.append("Source: {cite}`" + ",".join(references) + "`\n")
+            parts.append(f"Source: {_cite(*references)}\n")
         options = getattr(plugin, "options_type", None)
         if options is not None and options.model_fields:
             parts.append(_options(options))
@@ -175,10 +175,21 @@ def _plugins(kind: str, title: str) -> str:
 def _options(options: Any) -> str:
     fields = options.model_json_schema()["properties"]
     rows = (
-        (f"`{name}`", f"`{_default(field)}`", _limits(field), field.get("description", ""))
+        (f"`{name}`", f"`{_default(field)}`", _limits(field), _meaning(field))
         for name, field in fields.items()
     )
     return _table(("option", "default", "limits", "meaning"), rows)
+
+
+def _meaning(field: Mapping[str, Any]) -> str:
+    """The description of an option or a key, its citations resolved."""
+    return re.sub(
+        r"\[([a-z]+\d{4})\]_", lambda match: _cite(match[1]), field.get("description", "")
+    )
+
+
+def _cite(*keys: str) -> str:
+    return f"{{cite}}`{','.join(keys)}`"
 
 
 def _default(field: Mapping[str, Any]) -> str:
@@ -217,9 +228,7 @@ def _keys(definition: Mapping[str, Any], schema: Mapping[str, Any], path: str) -
     rows, inner = [], []
     for key, field in definition.get("properties", {}).items():
         default = "required" if key in required else _default(field)
-        rows.append(
-            (f"`{key}`", _kind(field, schema), f"`{default}`", field.get("description", ""))
-        )
+        rows.append((f"`{key}`", _kind(field, schema), f"`{default}`", _meaning(field)))
         below = _definition(field, schema)
         if below.get("properties"):
             inner.append(f"### {path}.{key}\n\n" + _keys(below, schema, f"{path}.{key}"))

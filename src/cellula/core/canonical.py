@@ -58,7 +58,10 @@ def plain(value: object) -> Any:
 
 
 def canonical_json(value: object) -> bytes:
-    """The one byte string of a JSON value (see the module's first lines)."""
+    """The one byte string of a JSON value (see the module's first lines).
+
+    Raises DataError as :func:`plain` does.
+    """
     text = json.dumps(
         plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
@@ -76,7 +79,10 @@ def hash_json(value: object) -> str:
 
 
 def hash_array(array: NDArray[Any]) -> str:
-    """SHA-256 of a numeric or boolean array: dtype, shape and C-ordered little-endian bytes."""
+    """SHA-256 of a numeric or boolean array: dtype, shape and C-ordered little-endian bytes.
+
+    Raises DataError on an array of another kind.
+    """
     if array.dtype.hasobject:
         raise DataError("an array of objects has no canonical bytes; expected numbers or booleans")
     ordered = np.asarray(array, order="C")

@@ -105,7 +105,7 @@ class Dataset:
 
     @property
     def values(self) -> Matrix:
-        """The matrix of profiles x readouts of a single modality."""
+        """The matrix (profiles, readouts) of the one modality; DataError where there are more."""
         if not isinstance(self.data, AnnData):
             raise DataError(
                 f"this dataset has the modalities {', '.join(self.modalities)}; "
@@ -135,7 +135,7 @@ class Dataset:
         return cast("pd.Series[Any]", self.obs[role])
 
     def labels(self, column: str) -> pd.Categorical:
-        """A role or any other obs column as a categorical of text."""
+        """A role or other obs column as categorical text, (profiles,); DataError if missing."""
         if column not in self.obs.columns:
             raise DataError(
                 f"no column {column!r}; the profiles have: {', '.join(map(str, self.obs.columns))}"
@@ -191,7 +191,8 @@ class Dataset:
     def modality(self, name: str, value_type: ValueType | None = None) -> Dataset:
         """One modality of several as a dataset of its own, with the shared roles.
 
-        value_type: what its numbers are; None takes what the dataset says of it.
+        value_type: what its numbers are; None takes what the dataset says of it. Raises
+        DataError on an unknown name.
         """
         if isinstance(self.data, AnnData):
             raise DataError("this dataset has one modality only; use it as it is")

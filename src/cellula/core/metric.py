@@ -76,7 +76,12 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One row of a score table: a number, or NaN and the reason why there is none."""
+    """One row of a score table: a number, or NaN and the reason why there is none.
+
+    metric: ``name@version``. perturbation, context: the stratum, "" for all. n_groups: groups
+    behind the number. lower, upper: its interval over resamples of ``n_units`` units of
+    replication ``unit``, NaN without one.
+    """
 
     metric: str
     value: float

@@ -54,7 +54,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A fitted model as arrays and JSON, never pickle."""
+    """A fitted model as arrays by name and JSON, never pickle."""
 
     arrays: Mapping[str, NDArray[Any]]
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Attribution:
 
     features: names; values: (readouts or perturbations, features), in units of the prediction,
     for a feature that turns from absent to present, or rises by one standard deviation;
-    rows: the name of every row of ``values``.
+    rows: the name of every row of ``values``; method: how it was computed, in words.
     """
 
     rows: tuple[str, ...]

@@ -71,7 +71,7 @@ class QueryTable:
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> QueryTable:
-        """A table from the columns of a DataFrame; other columns are an error naming them."""
+        """A table from the columns of a DataFrame; others raise DataError naming them."""
         wrong = [str(name) for name in frame.columns if name not in COLUMNS]
         missing = [name for name in ("perturbation", "context") if name not in frame.columns]
         if wrong or missing:
@@ -103,7 +103,7 @@ class QueryTable:
         )
 
     def batches(self, size: int) -> Iterator[QueryTable]:
-        """Consecutive parts of at most ``size`` rows; memory is that of one part."""
+        """Consecutive parts of at most ``size`` rows, one in memory; DataError on a size of 0."""
         if size < 1:
             raise DataError(f"a batch of {size} queries is empty; give a size of at least 1")
         for start in range(0, len(self), size):

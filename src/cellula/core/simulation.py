@@ -82,7 +82,7 @@ class Trajectory:
             )
 
     def of(self, id: str) -> NDArray[np.float64]:
-        """The time courses of one id: (cells, times)."""
+        """The time courses of one id: (cells, times); DataError where it was not recorded."""
         if id not in self.ids:
             raise DataError(f"no {id!r} in the trajectory; it has {', '.join(self.ids)}")
         return self.values[:, :, self.ids.index(id)]

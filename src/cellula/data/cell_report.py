@@ -39,6 +39,7 @@ class CellReportOptions(Options):
     limits: CellQualityOptions = CellQualityOptions(doublets=None)
     """The limits of depth, genes and mitochondrial share; doublets are looked for apart."""
     doublets: DoubletOptions = DoubletOptions()
+    """How doublets are looked for."""
     max_doublets: float = Field(default=0.2, gt=0, le=1)
     """The share of doublets beyond which many "cells" are two, and responses are mixtures."""
     max_scored: int = Field(default=2000, ge=100)

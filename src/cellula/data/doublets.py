@@ -32,7 +32,7 @@ MIN_SIDE = 0.1
 
 
 class DoubletOptions(Options):
-    """Options of the doublet scores; the defaults are Scrublet's."""
+    """Options of the doublet scores; the defaults are scanpy's for Scrublet [wolock2019]_."""
 
     expected_rate: float = Field(default=0.05, gt=0, lt=0.5)
     """The share of doublets that the experiment is known to have."""

@@ -29,16 +29,27 @@ class QualityOptions(Options):
     """The limits. Names beginning with ``max`` are shares of all, from 0 to 1."""
 
     min_profiles: int = Field(default=20, ge=1)
+    """The fewest profiles in all."""
     min_readouts: int = Field(default=1, ge=1)
+    """The fewest readouts in all."""
     max_missing: float = Field(default=0.0, ge=0, le=1)
+    """Of the values, those that are missing."""
     max_constant_readouts: float = Field(default=0.75, ge=0, le=1)
+    """Of the readouts, those with one value in all profiles."""
     max_duplicates: float = Field(default=0.01, ge=0, le=1)
+    """Of the profiles, those that repeat another (in narrow tables, in roles and values)."""
     max_zero_profiles: float = Field(default=0.01, ge=0, le=1)
+    """Of the profiles, those without any count, where zero means that nothing was found."""
     min_controls: int = Field(default=10, ge=1)
+    """The fewest controls of a context that has treated profiles."""
     min_profiles_per_perturbation: int = Field(default=3, ge=1)
+    """The fewest profiles of a perturbation."""
     max_outliers: float = Field(default=0.05, ge=0, le=1)
+    """Of the profiles, those whose size is beyond ``outlier_mads``."""
     outlier_mads: float = Field(default=5.0, gt=0)
+    """How far a size may be from the median, in MADs scaled to standard deviations."""
     min_measured_pairs: float = Field(default=0.1, ge=0, le=1)
+    """The least share of the pairs of perturbation and context that have a value."""
 
 
 @dataclass(frozen=True, slots=True)

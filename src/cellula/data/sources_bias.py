@@ -37,14 +37,17 @@ class SourcesBiasOptions(Options):
         *("development_stage", "self_reported_ethnicity", "ethnicity", "ancestry", "race"),
         *("disease", "organism", "species"),
     )
+    """Columns that tell who the profiles come from."""
     tissue: tuple[str, ...] = (
         *("context", "tissue", "organ", "region", "cell_type", "celltype", "cell_line"),
         *("tissue_type", "tissue_factor"),
     )
+    """Columns that tell which tissue or cell type they are of."""
     platform: tuple[str, ...] = (
         *("batch", "replicate", "assay", "platform", "technology", "instrument", "chemistry"),
         *("suspension_type", "library", "lab", "laboratory", "site", "dataset", "study"),
     )
+    """Columns that tell which platform or run measured them."""
     max_share: float = Field(default=0.5, gt=0, le=1)
     """The largest share of the profiles that one level may have."""
     max_association: float = Field(default=0.9, gt=0, le=1)

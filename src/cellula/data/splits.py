@@ -34,17 +34,23 @@ __all__ = ["Fold", "Folds", "Fraction", "HoldOut", "held_out_labels", "split"]
 class Fraction(BaseModel):
     """A share of the labels, drawn once with a seed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
     fraction: float = Field(gt=0, lt=1)
+    """Share of the labels that is held out."""
     seed: int = Field(ge=0)
+    """Seed of the draw."""
 
 
 class Folds(BaseModel):
     """All labels in turn, dealt into folds with a seed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
     folds: int = Field(ge=2)
+    """How many parts; each is held out once."""
     seed: int = Field(ge=0)
+    """Seed of the deal."""
 
 
 #: ``"each"`` (leave one out), names, a fraction with a seed, or folds with a seed.

@@ -66,6 +66,8 @@ def update_memberships(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """New memberships (rows, clusters) and how much of each level is in each cluster.
 
+    The clustering step of [korsunsky2019]_.
+
     affinity: (rows, clusters), positive; levels: (rows, variables), codes of the levels of all
     variables, numbered through; order: the rows in the order of their update, cut into
     ``n_blocks`` blocks of sizes that differ by one at most; share: (levels,), the share of the

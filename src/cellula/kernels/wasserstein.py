@@ -40,6 +40,7 @@ _compiled = numba.njit(cache=True)(_columns)
 def wasserstein_columns(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """One-dimensional Wasserstein-1 distance of every column of x (n, d) and y (m, d): (d,).
 
+    By the difference of distribution functions [vallender1974]_:
     W1 = integral of |F(t) - G(t)| dt over the empirical distribution functions, in units of the
     values; n and m may differ, both at least 1.
     """

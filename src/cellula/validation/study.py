@@ -20,6 +20,7 @@ from cellula.core.perturbation import PerturbationKind
 from cellula.core.roles import ROLES
 from cellula.data.data_source import DataSource
 from cellula.data.splits import Folds, Fraction
+from cellula.validation.experiment_plan import Application, Middle, Outer
 from cellula.validation.governance_plan import Governance, Rights
 from cellula.validation.mistakes import AS, mistakes_of
 from cellula.validation.strict import NAME, Strict
@@ -44,52 +45,73 @@ class Header(Strict):
     """Who asks what."""
 
     id: str = Field(pattern=NAME, max_length=64)
+    """Name of the study in the ledger, in files and in the dossier."""
     title: str = Field(min_length=1)
+    """What the dossier is headed with."""
     owner: str = Field(min_length=1)
+    """The person or group that answers for the study."""
     question: str = Field(min_length=1)
+    """What is to be decided, in one sentence."""
     version: int = Field(default=1, ge=1)
+    """Number of this version; a registered one changes only by the next number."""
     date: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+    """Day of this version, YYYY-MM-DD."""
     seed: int = Field(default=0, ge=0)
+    """Seed of all that is random in the run."""
 
 
 class ContextOfUse(Strict):
     """What the answer will be used for; asked before anything else."""
 
     role: str = Field(min_length=1)
+    """What the answer is for, such as ``prioritise targets``."""
     regulatory: bool
+    """Whether a regulator will see it."""
     influence: Level
+    """How much the decision rests on the model; with ``consequence``, its risk."""
     consequence: Level
+    """How bad a wrong decision would be."""
     needs_mechanism: bool
+    """Whether the question needs a mechanism, not a prediction alone."""
 
 
 class Boundary(Strict):
     """Where the study speaks; outside it a prediction is out of bounds."""
 
     species: tuple[str, ...] = ()
+    """Species, such as ``human``."""
     cell_types: tuple[str, ...] = ()
+    """Cell types or lines, by name or by Cell Ontology id."""
     perturbations: tuple[PerturbationKind, ...] = ()
+    """Kinds of perturbation."""
     level: Literal["molecular", "intracellular", "cellular", "multicellular", "tissue", "organism"]
+    """Scale that the answer is about."""
     dose_molar: tuple[float, float] | None = None
+    """Lowest and highest dose, in mol/l."""
     time_s: tuple[float, float] | None = None
+    """Earliest and latest time after the perturbation, in s."""
 
 
 class Amendment(Strict):
-    """Why this version follows an earlier one: ``cellula amend`` writes it.
-
-    amends: SHA-256 of the study of the version before (its ``study_hash``).
-    """
+    """Why this version follows an earlier one: ``cellula amend`` writes it."""
 
     amends: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 of the study of the version before (its ``study_hash``)."""
     reason: str = Field(min_length=1)
+    """What led to this version."""
 
 
 class ModelChoice(Strict):
     """A model that competes: a registered kind with its options."""
 
     id: str = Field(pattern=NAME, max_length=64)
+    """Name of the model in the study's scores; ``selected`` and ``replicate`` are taken."""
     kind: str
+    """Name of a registered model (``cellula plugins``)."""
     options: dict[str, Any] = {}
+    """Options of that model; those not named have their defaults."""
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """One fit a seed; the first one answers, the spread over all tells stability."""
 
     @field_validator("seeds")
     @classmethod
@@ -103,12 +125,19 @@ class GateRule(Strict):
     """A threshold with its reason."""
 
     metric: str = Field(pattern=r"^[a-z0-9_]+@[0-9]+$")
+    """A registered metric as ``name@version``, such as ``pearson_delta@1``."""
     space: str = Field(default="readouts", pattern=r"^(readouts|pca[1-9][0-9]*)$")
+    """Readouts, or so many principal components (``pca50``) of the training cells."""
     at_least: float
+    """What the lower bound must reach: 0 the best trivial answer, 1 a replicate."""
     ci: float = Field(default=0.95, gt=0.5, lt=1)
+    """Level of the bootstrap interval over units of replication [efron1979]_."""
     ci_width_max: float = Field(gt=0)
+    """The widest interval that still is an answer, in units of the anchored score."""
     why: str = Field(min_length=1)
+    """Why the threshold means something to the decision."""
     on_fail: Feedback
+    """Where a failure sends the study back to."""
 
     @field_validator("on_fail")
     @classmethod
@@ -132,13 +161,12 @@ def _form_of_hold_out(value: object) -> str | None:
 
 
 class Claim(Strict):
-    """What is unseen, how it is held out, what replicates, and the gates it must pass.
-
-    models: ids of the models that may be chosen for it; all of the study where empty.
-    """
+    """What is unseen, how it is held out, what replicates, and the gates it must pass."""
 
     id: str = Field(pattern=NAME, max_length=64)
+    """Name of the claim in verdicts and files."""
     kind: ClaimKind
+    """What a model has not seen when it is asked."""
     hold_out: Annotated[
         Annotated[Literal["each"], Tag(AS + "each")]
         | Annotated[tuple[str, ...], Tag(AS + "names"), Field(min_length=1)]
@@ -151,11 +179,17 @@ class Claim(Strict):
             "{ folds, seed }",
         ),
     ]
+    """Each label in turn, the named ones, or a share or folds of them drawn with a seed."""
     over: str | None = None
+    """Column that groups the labels held out, such as the tissue of cell lines."""
     unit: str | None = None
+    """Role whose labels are resampled; by default the first of the units that there is."""
     models: tuple[str, ...] = ()
+    """Ids of the models that may be chosen for it; all of the study where empty."""
     statement: str = ""
+    """The claim in words."""
     gate: tuple[GateRule, ...] = Field(min_length=1)
+    """Thresholds; the claim must reach all of them."""
 
     @field_validator("unit")
     @classmethod
@@ -170,100 +204,58 @@ UNITS = ("donor", "replicate", "batch", "perturbation", "context", "individual")
 
 
 class ExplainedPerturbation(Strict):
-    """A perturbation to explain; ``expected`` are features that the literature leads to expect."""
+    """A perturbation to explain, and what the literature says of it."""
 
     id: str
+    """Label of the perturbation in the data."""
     name: str = ""
+    """What readers call it."""
     expected: tuple[str, ...] = ()
+    """Features that the literature leads to expect."""
     source: str = ""
+    """Where it does: a key of the bibliography or a citation."""
 
 
 class Explain(Strict):
     """Which model explains which perturbations."""
 
     model: str
+    """Id of the model that explains."""
     top: int = Field(default=5, ge=1, le=50)
+    """How many features are shown, those of the largest attribution first."""
     perturbation: tuple[ExplainedPerturbation, ...] = Field(min_length=1)
-
-
-class Advance(Strict):
-    """The registered rule that turns hits into claims."""
-
-    top: int = Field(ge=1)
-    direction: Literal["predicted", "up", "down"]
-
-
-class Application(Strict):
-    """What a model that passed may be used for."""
-
-    kind: Literal["targets", "compounds", "mechanism", "liver", "heart", "exposure", "twin"]
-    candidates: str
-    score: str
-    advance: Advance
-
-
-class Assay(Strict):
-    """The experiment of the middle loop."""
-
-    system: str
-    kind: str
-    endpoint: str
-    unit: str
-
-
-class AssayTest(Strict):
-    """The pre-specified test of the experiment."""
-
-    direction: Literal["up", "down", "two_sided"]
-    min_effect: float = Field(gt=0)
-    equivalence: float = Field(gt=0)
-    alpha: float = Field(gt=0, lt=1)
-    power: float = Field(gt=0, lt=1)
-
-
-class Middle(Strict):
-    """The middle loop: an experiment that may confirm or refute."""
-
-    assay: Assay
-    test: AssayTest
-
-
-class Replicate(Strict):
-    """What makes the outer loop's data independent."""
-
-    platform_differs: bool
-    prospective: bool
-
-
-EvidenceSlot = Literal[
-    "generalizability", "stability", "interpretability", "safety_review", "failure_modes"
-]
-
-
-class Outer(Strict):
-    """The outer loop: another platform, prospective data, five evidence slots."""
-
-    replicate: Replicate
-    bands: dict[str, tuple[float, float]] = {}
-    require: tuple[EvidenceSlot, ...] = ()
+    """What is explained."""
 
 
 class Study(Strict):
     """A whole study file, checked."""
 
     study: Header
+    """Name, question and owner."""
     amendment: Amendment | None = None
+    """Why this version follows an earlier one; absent from the first."""
     context_of_use: ContextOfUse
+    """What the answer will be used for."""
     boundary: Boundary
+    """Where the study speaks."""
     data: tuple[DataSource, ...] = Field(min_length=1)
+    """Files of data; exactly one of them holds the profiles."""
     model: tuple[ModelChoice, ...] = Field(min_length=1)
+    """Models that compete; the baselines compete beside them."""
     claim: tuple[Claim, ...] = Field(min_length=1)
+    """What is claimed of unseen cells."""
     explain: Explain | None = None
+    """What is explained."""
     application: Application | None = None
+    """What a model that passed may be used for."""
     middle: Middle | None = None
+    """The experiment that decides."""
     outer: Outer | None = None
+    """The replication that decides."""
     governance: Governance = Governance()
+    """What protects the people behind the data."""
     rights: Rights = Rights()
+    """What belongs to provider, developer and user."""
 
     @property
     def canonical(self) -> bytes:

@@ -27,14 +27,23 @@ class BatchOptions(Options):
     """How hard the check looks and where it draws the line."""
 
     alpha: float = Field(default=0.01, gt=0, lt=1)
+    """The largest p-value of a shift; a shift needs a share that matters, too."""
     min_variance_explained: float = Field(default=0.02, ge=0, le=1)
+    """The least share of the scatter that batches explain where they are shifted."""
     max_confounding: float = Field(default=0.9, gt=0, le=1)
+    """Squared canonical correlation of batch and perturbation that is confounding."""
     min_informative: float = Field(default=10.0, gt=0)
+    """Effective profiles behind every difference of batches at which it is harmless."""
     permutations: int = Field(default=499, ge=99)
+    """How often batch labels are permuted; the least p-value is 1 / (permutations + 1)."""
     components: int = Field(default=20, ge=1)
+    """The most principal components that are compared."""
     max_profiles: int = Field(default=2000, ge=20)
+    """The most profiles compared, even over strata and batches; bounds the time."""
     max_readouts: int = Field(default=2000, ge=1)
+    """The most variable readouts that the components are made of."""
     seed: int = 0
+    """Seed of the permutations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,7 @@ class Confounding:
 def confounding(
     batch: pd.Categorical, perturbation: pd.Categorical, options: BatchOptions | None = None
 ) -> Confounding:
-    """Whether additive effects of batch and perturbation can be separated.
+    """Whether additive effects of batch and perturbation, (profiles,) each, can be separated.
 
     With N the (batches, perturbations) table of counts and row and column sums r, c, the
     information on batch effects beside perturbation effects is L = diag(r) - N diag(1/c) N';

@@ -25,14 +25,12 @@ __all__ = ["Combat", "CombatOptions", "FittedCombat"]
 
 
 class CombatOptions(Options):
-    """Options of ComBat.
-
-    covariates: roles whose effects are kept. max_confounding: the largest squared canonical
-    correlation of batch and perturbation at which perturbation may be left out of them.
-    """
+    """Options of ComBat."""
 
     covariates: tuple[str, ...] = ()
+    """Roles whose effects are kept."""
     max_confounding: float = Field(default=0.5, ge=0, le=1)
+    """Squared canonical correlation with batch up to which perturbation may be left out."""
 
     @model_validator(mode="after")
     def _are_roles(self) -> Self:
@@ -47,7 +45,7 @@ class CombatOptions(Options):
 
 @final
 class Combat:
-    """ComBat as scanpy computes it, with its parameters kept.
+    """ComBat [johnson2007]_ as scanpy [wolf2018]_ computes it, with its parameters kept.
 
     Per batch and readout ComBat is an affine map of the values, x -> a x + b, whose b also
     depends on the covariates. The maps are read off scanpy's result, so applied to the

@@ -39,7 +39,7 @@ class PrincipalComponents:
         return coordinates
 
     def back(self, shift: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What a shift of coordinates (profiles, components) is in the readouts ``columns``."""
+        """A shift of coordinates (profiles, components) in the readouts: (profiles, columns)."""
         moved: NDArray[np.float64] = (shift @ self.loadings.T) * self.scale
         return moved
 

@@ -60,7 +60,7 @@ class HarmonyOptions(MixtureOptions):
 
 @final
 class Harmony:
-    """Harmony on principal components, kept as the mixture that corrects further profiles.
+    """Harmony [korsunsky2019]_ on principal components, kept so that it corrects further profiles.
 
     Fitting alternates clustering and correction; every round's centroids, penalties and shifts
     are kept. Applying sends profiles through the same rounds, each by itself. On the training

@@ -57,8 +57,11 @@ class MixingOptions(Options):
     max_loss: float = Field(default=0.1, ge=0, le=1)
     """The largest fall of a silhouette or of a Rand index of biology."""
     n_components: int = Field(default=20, ge=2)
+    """Principal components, where the correction left no coordinates of its own."""
     max_readouts: int = Field(default=2000, ge=2)
+    """The most variable readouts that these components are made of."""
     max_profiles: int = Field(default=3000, ge=20)
+    """The most profiles judged, even over strata and batches; bounds the time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 
 
 class MixtureOptions(Options):
-    """Options of the mixture; the defaults are the authors'."""
+    """Options of the mixture; the defaults are the authors' [korsunsky2019]_."""
 
     n_clusters: int | None = Field(default=None, ge=1)
     """How many clusters; None: one for every 30 profiles, 100 at most."""
@@ -86,14 +86,14 @@ class Mixture:
 
 
 def on_sphere(points: Array) -> Array:
-    """Rows divided by their length; a row of zeros stays."""
+    """Rows (profiles, components) divided by their length; a row of zeros stays."""
     length = np.linalg.norm(points, axis=1, keepdims=True)
     scaled: Array = points / np.where(length > 0, length, 1.0)
     return scaled
 
 
 def level_shares(levels: NDArray[np.int64]) -> Array:
-    """Share of the rows that have each level: shape (levels,)."""
+    """Share of the rows of codes (profiles, variables) that have each level: (levels,)."""
     shares: Array = np.bincount(levels.ravel()) / len(levels)
     return shares
 
@@ -105,7 +105,7 @@ def integrate(
     start: Array,
     orders: Iterable[NDArray[np.int64]],
 ) -> tuple[Array, Mixture]:
-    """Corrected coordinates (profiles, components) and the mixture that corrected them.
+    """Corrected coordinates (profiles, components) and the mixture that made them [korsunsky2019]_.
 
     embedding: (profiles, components); levels: (profiles, variables), codes 0.. of the levels of
     all variables, numbered through; start: (clusters, components), first centroids on the unit

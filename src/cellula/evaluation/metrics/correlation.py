@@ -66,7 +66,7 @@ def _definition(name: str, stratum: Stratum, *, is_ranked: bool) -> MetricDefini
 
 @final
 class Pearson:
-    """Pearson correlation over all groups."""
+    """Pearson correlation over all groups, -1 to 1."""
 
     definition: ClassVar[MetricDefinition] = _definition("pearson", "", is_ranked=False)
 
@@ -115,7 +115,7 @@ class PearsonWithinContext:
 
 @final
 class Spearman:
-    """Spearman rank correlation over all groups."""
+    """Spearman rank correlation [spearman1904]_ over all groups, -1 to 1."""
 
     definition: ClassVar[MetricDefinition] = _definition("spearman", "", is_ranked=True)
 
@@ -130,7 +130,7 @@ class Spearman:
 
 @final
 class SpearmanWithinPerturbation:
-    """Spearman correlation over the contexts of a perturbation, averaged over perturbations."""
+    """Spearman correlation [spearman1904]_ over the contexts of a perturbation, averaged."""
 
     definition: ClassVar[MetricDefinition] = _definition(
         "spearman_within_perturbation", "perturbation", is_ranked=True
@@ -147,7 +147,7 @@ class SpearmanWithinPerturbation:
 
 @final
 class SpearmanWithinContext:
-    """Spearman correlation over the perturbations of a context, averaged over contexts."""
+    """Spearman correlation [spearman1904]_ over the perturbations of a context, averaged."""
 
     definition: ClassVar[MetricDefinition] = _definition(
         "spearman_within_context", "context", is_ranked=True

@@ -17,7 +17,7 @@ __all__ = ["EnergyDistance"]
 
 @final
 class EnergyDistance:
-    """Energy distance of two populations, averaged over groups.
+    """Energy distance [szekely2013]_ of two populations, averaged over groups; units of the space.
 
     The numbers of predicted cells do not matter in expectation, so a model that emits thousands
     of cells has no advantage over a replicate of fifty. Two samples of n cells of one

@@ -20,7 +20,7 @@ NO_INTERVAL = "the prediction has no interval"
 
 @final
 class Coverage:
-    """Share of observations inside the 90 % predictive interval."""
+    """Share, 0 to 1, of observations inside the 90 % predictive interval."""
 
     definition: ClassVar[MetricDefinition] = MetricDefinition(
         name="coverage",

@@ -21,7 +21,7 @@ TOLERANCE = 1e-12
 
 @final
 class PearsonDelta:
-    """Pearson correlation over readouts of observed - control with predicted - control."""
+    """Pearson correlation over readouts of observed - control with predicted - control, -1 to 1."""
 
     definition: ClassVar[MetricDefinition] = MetricDefinition(
         name="pearson_delta",

@@ -47,7 +47,7 @@ class Rmse:
 
 @final
 class R2:
-    """Share of the observed variance over groups that the prediction explains."""
+    """Share of the observed variance over groups that the prediction explains: 1 at most."""
 
     definition: ClassVar[MetricDefinition] = MetricDefinition(
         name="r2",
@@ -83,7 +83,7 @@ class R2:
 
 @final
 class VarianceExplained:
-    """Share of the baseline's squared error that the prediction removes."""
+    """Share of the baseline's squared error that the prediction removes: 1 at most."""
 
     definition: ClassVar[MetricDefinition] = MetricDefinition(
         name="variance_explained",

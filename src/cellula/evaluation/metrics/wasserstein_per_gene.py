@@ -17,7 +17,10 @@ __all__ = ["WassersteinPerGene"]
 
 @final
 class WassersteinPerGene:
-    """One-dimensional Wasserstein-1 distance, averaged over genes and groups."""
+    """One-dimensional Wasserstein-1 distance [vallender1974]_, averaged over genes and groups.
+
+    In units of the value type; 0 for equal distributions.
+    """
 
     definition: ClassVar[MetricDefinition] = MetricDefinition(
         name="wasserstein_per_gene",

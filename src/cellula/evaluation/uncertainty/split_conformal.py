@@ -37,10 +37,12 @@ Codes = NDArray[np.int64]
 
 @final
 class SplitConformalOptions(Options):
-    """level: coverage asked for; difficulty: whether hard perturbations get wider intervals."""
+    """Options of :class:`SplitConformal`."""
 
     level: float = Field(default=0.9, gt=0.0, lt=1.0)
+    """The chance that the interval holds the pseudobulk of a new unit."""
     difficulty: Literal["none", "perturbation"] = "none"
+    """Whether perturbations that are harder to predict get wider intervals."""
 
 
 @final

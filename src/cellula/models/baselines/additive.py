@@ -27,9 +27,10 @@ __all__ = ["Additive", "AdditiveOptions", "FittedAdditive"]
 
 
 class AdditiveOptions(Options):
-    """cells: how many cells a predicted population has at most; 0 for means only."""
+    """Options of :class:`Additive`."""
 
     cells: int = Field(default=300, ge=0)
+    """The most cells of a predicted population; 0: means only."""
 
 
 @final
@@ -97,14 +98,14 @@ class Additive:
 @final
 @dataclass(frozen=True, slots=True)
 class FittedAdditive:
-    """Effects of single treatments: (singles.n_rows, readouts)."""
+    """Effects of single treatments: (singles.n_rows, readouts), in units of the values."""
 
     singles: Treatments
     effect: NDArray[np.float64]
     answer: Answer
 
     def effects(self, queries: QueryTable) -> Effects:
-        """The sum of the effects of every query's components."""
+        """The sum of the effects of every query's components: (queries, readouts)."""
         labels, inverse = unique_labels(queries.perturbation)
         parts = [components(label) for label in labels]
         mean = np.zeros((len(queries), self.effect.shape[1]))

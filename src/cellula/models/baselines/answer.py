@@ -30,9 +30,10 @@ MAX_VALUES = 2**22
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What the treatments of a batch do: (queries, readouts) and where that can be trusted.
+    """What the treatments of a batch do, and where that can be trusted.
 
-    spread: the standard deviation of the predictive distribution, or None.
+    mean: (queries, readouts), in units of the values; in_domain: (queries,); spread: the standard
+    deviation of the predictive distribution, shaped like the mean, or None.
     """
 
     mean: NDArray[np.float64]

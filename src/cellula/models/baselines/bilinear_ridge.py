@@ -39,16 +39,14 @@ CANDIDATES = (0.01, 0.1, 1.0, 10.0, 100.0)
 
 
 class BilinearRidgeOptions(Options):
-    """Options of :class:`BilinearRidge`.
-
-    rank: how many principal components describe a gene; ridge: the penalty of both sides, tuned
-    where there are validation data; cells: how many cells a predicted population has at most,
-    0 for means only.
-    """
+    """Options of :class:`BilinearRidge`."""
 
     rank: int = Field(default=10, ge=1)
+    """How many principal components describe a gene; 10 as in [ahlmanneltze2025]_."""
     ridge: float = Field(default=0.1, gt=0)
+    """Penalty k of both sides, 0.1 as in [ahlmanneltze2025]_; tuned on validation data."""
     cells: int = Field(default=300, ge=0)
+    """The most cells of a predicted population; 0: means only."""
 
 
 @final
@@ -180,7 +178,7 @@ def bilinear_weights(
     perturbations: NDArray[np.float64],
     ridge: float,
 ) -> NDArray[np.float64]:
-    """W = (G'G + k I)^-1 G' D P (P'P + k I)^-1, the least squares solution for k = 0.
+    """W = (G'G + k I)^-1 G' D P (P'P + k I)^-1 [ahlmanneltze2025]_; least squares for k = 0.
 
     delta D: (genes, perturbations); genes G: (genes, d); perturbations P: (perturbations, k).
     Returns (d, k).

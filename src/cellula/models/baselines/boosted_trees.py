@@ -25,7 +25,7 @@ NODE_ARRAYS = ("feature", "threshold", "missing_left", "left", "right", "value")
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How trees are grown: how many, their leaves, the step, the least rows a leaf, L2 penalty."""
+    """How trees are grown: the options of gradient boosting that bear the same names."""
 
     trees: int
     leaves: int
@@ -36,7 +36,7 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class BoostedTrees:
-    """One ensemble a target; y = start + sum over trees of a leaf's value.
+    """One ensemble a target; y = start + sum over trees of a leaf's value [friedman2001]_.
 
     start: (targets,); roots: (targets, trees) the first node of every tree; the other arrays
     are (nodes,), see :func:`cellula.kernels.tree_ensemble.tree_sums`.

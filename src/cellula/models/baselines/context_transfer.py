@@ -42,25 +42,23 @@ Mode = Literal["auto", "additive", "multiplicative"]
 
 
 class ContextTransferOptions(Options):
-    """Options of :class:`ContextTransfer`; all but ``cells`` are tuned where there is valid.
-
-    mode: ``additive``; ``multiplicative`` scales falls by the control expression of the new
-    context; ``auto`` lets the tuning decide and is additive without. temperature: of the
-    weights by similarity; shrinkage: the strength of the per-readout scale, 0 for none;
-    offset: added to the control expressions of the gate, in units of the values; cells: how
-    many cells a predicted population has at most, 0 for means only.
-    """
+    """Options of :class:`ContextTransfer`; T, k and e are tuned where there is valid."""
 
     mode: Mode = "auto"
+    """Whether falls scale with the new context's controls; ``auto``: tuned, else additive."""
     temperature: float = Field(default=0.2, gt=0)
+    """T of the weights by similarity, in units of the correlation: small takes the nearest."""
     shrinkage: float = Field(default=1.0, ge=0)
+    """k of the scale of a readout by how well the sources agree; 0: no scale."""
     offset: float = Field(default=0.02, gt=0)
+    """e added to both controls of the gate, in units of the values."""
     cells: int = Field(default=300, ge=0)
+    """The most cells of a predicted population; 0: means only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How responses travel; ``offset`` is None for the additive rule."""
+    """How responses travel: T, k and e of the model; ``offset`` e is None for the additive rule."""
 
     temperature: float
     shrinkage: float
@@ -136,16 +134,18 @@ def _scaled(
 @final
 @dataclass(frozen=True, slots=True)
 class ContextTransfer:
-    """delta_new[g] = gate[g] a[g] sum over source contexts s of w[s] delta_s[g].
+    """Assumes that contexts alike in their controls respond alike, that readouts in which training
+    contexts agree carry over best, and (where so chosen) that what is not expressed cannot fall.
 
+    delta_new[g] = gate[g] a[g] sum over source contexts s of w[s] delta_s[g].
     w[s] ~ exp(r(c_new, c_s) / T), r the Pearson correlation of control profiles: similar
     contexts weigh more. a = m^2 / (m^2 + k var(m)) scales a readout by how well the sources
     agree, m being their weighted mean and var(m) its sampling variance from their spread: a
     reliability. gate, in the multiplicative rule on values that cannot be negative, is
-    (c_new + e) / (c_sources + e) where m < 0: what is not expressed cannot fall. T, k, e and
-    the rule itself have the least squared error over training contexts held out in turn.
-    In domain: the treatment was seen, and the controls of the context are as similar to their
-    nearest source as training contexts are to theirs.
+    (c_new + e) / (c_sources + e) where m < 0. T, k, e and the rule itself have the least squared
+    error over training contexts held out in turn. In domain: the treatment was seen, and the
+    controls of the context are as similar to their nearest source as training contexts are to
+    theirs.
     """
 
     options: ContextTransferOptions
@@ -231,7 +231,10 @@ class FittedContextTransfer:
     answer: Answer
 
     def effects(self, queries: QueryTable, reference: Reference) -> Effects:
-        """The transferred response of every query; ``reference`` holds the queried controls."""
+        """The transferred response of every query: (queries, readouts), in units of the values.
+
+        reference: the control means of the queried contexts.
+        """
         row = self.treatments.positions(queries)
         mean = np.empty((len(queries), self.sources.deltas.shape[2]))
         is_near = np.empty(len(queries), bool)

@@ -23,9 +23,10 @@ __all__ = ["Control", "ControlOptions", "FittedControl"]
 
 
 class ControlOptions(Options):
-    """cells: how many cells a predicted population has at most; 0 for means only."""
+    """Options of :class:`Control`."""
 
     cells: int = Field(default=300, ge=0)
+    """The most cells of a predicted population; 0: means only."""
 
 
 @final

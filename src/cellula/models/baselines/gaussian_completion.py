@@ -51,7 +51,10 @@ class Standard:
 
 @dataclass(frozen=True, slots=True)
 class GaussianTable:
-    """A fitted Gaussian: intercept (columns,), coefficients (features, columns), covariance."""
+    """A fitted Gaussian of standardised rows.
+
+    intercept m: (columns,); coefficients B: (features, columns); covariance C: (columns, columns).
+    """
 
     intercept: NDArray[np.float64]
     coefficients: NDArray[np.float64]
@@ -70,11 +73,12 @@ def fit_gaussian(
     iterations: int,
     start: GaussianTable | None = None,
 ) -> GaussianTable:
-    """Expectation-maximisation from ``start``, or from the zero-filled table.
+    """Expectation-maximisation [dempster1977]_ from ``start``, or from the zero-filled table.
 
     table: (rows, columns) standardised, NaN where nothing was measured; features: (rows,
     features) standardised, may have no columns. prior: rows that the prior of the covariance
     counts for. penalty: ridge penalty of the coefficients, in units of the features' number.
+    Raises DataError where a covariance is not positive definite.
     """
     n, p = table.shape
     smoother, dual = _smoother(features, penalty)
@@ -97,7 +101,7 @@ def fit_gaussian(
 def expected(
     table: NDArray[np.float64], features: NDArray[np.float64], fitted: GaussianTable
 ) -> NDArray[np.float64]:
-    """The table with every missing entry replaced by its mean given the rest of its row."""
+    """The table (rows, columns), missing entries replaced by their mean given their row."""
     return _expectation(table, fitted.prior(features), fitted.covariance)[0]
 
 

@@ -38,32 +38,37 @@ CHUNK = 4096
 
 
 class GradientBoostingOptions(Options):
-    """Options of :class:`GradientBoosting`.
-
-    center: what the trees depart from, and trees: how many a component; both tuned where there
-    is valid. leaves, step, leaf_rows, penalty: of the trees. components: how many principal
-    components of the responses are learned. max_rows, max_features: the most groups and context
-    features that are used, which bounds the time. cells: how many cells a predicted population
-    has at most; 0 for means only.
-    """
+    """Options of :class:`GradientBoosting`."""
 
     center: Literal["auto", "treatment", "perturbation", "overall"] = "auto"
+    """The mean that the trees depart from; ``auto``: tuned on validation data."""
     trees: int = Field(default=100, ge=1)
+    """The most trees a component; with validation data their number is tuned up to it."""
     leaves: int = Field(default=15, ge=2)
+    """The most leaves of a tree."""
     step: float = Field(default=0.1, gt=0, le=1)
+    """The share of a tree's answer that is added."""
     leaf_rows: int = Field(default=5, ge=1)
+    """The fewest training groups in a leaf."""
     penalty: float = Field(default=1.0, ge=0)
+    """L2 penalty on the value of a leaf, in groups."""
     components: int = Field(default=5, ge=1)
+    """How many principal components of the responses are learned."""
     max_rows: int = Field(default=20_000, ge=10)
+    """The most training groups that the trees see, drawn at random; bounds the time."""
     max_features: int = Field(default=200, ge=1)
+    """The most context features, those that vary most; bounds the time."""
     cells: int = Field(default=300, ge=0)
+    """The most cells of a predicted population; 0: means only."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class GradientBoosting:
-    """delta = center + sum over components j of f_j(x) v_j, f_j boosted trees.
+    """Assumes that a response departs from the mean by few shared patterns, whose strengths are
+    sums of steps in what is known of context, perturbation, dose and time.
 
+    delta = center + sum over components j of f_j(x) v_j, f_j boosted trees [friedman2001]_.
     x holds the features of the context and of the perturbation (without such a table, the
     components of the perturbation's own training responses), log10 dose and log10 time; v_j are
     the principal components of the departures of training groups from their center: the mean
@@ -78,7 +83,7 @@ class GradientBoosting:
     name: ClassVar[str] = "gradient_boosting"
     options_type: ClassVar[type[Options]] = GradientBoostingOptions
     capabilities: ClassVar[Capabilities] = Capabilities(frozenset(ClaimKind), predicts_cells=True)
-    references: ClassVar[tuple[str, ...]] = ()
+    references: ClassVar[tuple[str, ...]] = ("friedman2001",)
 
     def fit(self, train: Dataset, valid: Dataset | None, run: RunContext) -> FittedGradientBoosting:
         """Choose center and number of trees on ``valid``, then grow on both."""

@@ -40,26 +40,27 @@ MAX_ENTRIES = 100_000_000
 
 
 class KnnOptions(Options):
-    """Options of :class:`Knn`; all but ``side`` and ``cells`` are tuned where there is valid.
-
-    side: whose features; ``auto`` takes those of contexts where there are such. neighbours: how
-    many count; temperature: of their weights, in units of the cosine; strength: what share of
-    the neighbours' departure from the mean is believed. cells: how many cells a predicted
-    population has at most; 0 for means only.
-    """
+    """Options of :class:`Knn`; all but ``side`` and ``cells`` are tuned where there is valid."""
 
     side: Literal["auto", "context", "perturbation"] = "auto"
+    """Whose features are used; ``auto``: those of contexts where there are such."""
     neighbours: int = Field(default=10, ge=1)
+    """How many nearest items count."""
     temperature: float = Field(default=0.1, gt=0)
+    """T of their weights, in units of the cosine: small takes the nearest."""
     strength: float = Field(default=1.0, ge=0, le=1)
+    """The share of the neighbours' departure from the mean that is believed."""
     cells: int = Field(default=300, ge=0)
+    """The most cells of a predicted population; 0: means only."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Knn:
-    """delta = mean + s sum over the k nearest items i of softmax(cos / T)_i (delta_i - mean).
+    """Assumes that what is alike in its features responds alike: contexts to a treatment, or the
+    same contexts to two perturbations.
 
+    delta = mean + s sum over the k nearest items i of softmax(cos / T)_i (delta_i - mean).
     cos is the cosine of standardised features: any embedding given as a table of features does,
     such as gene sets, a knowledge graph or coordinates of another screen. By perturbations: the
     items are training perturbations with features, the mean is over them, and a combination

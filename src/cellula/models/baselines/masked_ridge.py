@@ -56,6 +56,7 @@ class RidgeProblem:
     def solve(self, table: NDArray[np.float64], alpha: float) -> RidgeFit:
         """Coefficients of every column of ``table`` (rows, columns), NaN where not measured.
 
+        alpha: the ridge penalty [hoerl1970]_, in squared units of the features.
         Raises DataError, naming it, on a column without a measured value.
         """
         shrink = self.singular**2 / (self.singular**2 + alpha)

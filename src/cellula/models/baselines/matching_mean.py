@@ -26,16 +26,18 @@ __all__ = ["FittedMatchingMean", "MatchingMean", "MatchingMeanOptions"]
 
 
 class MatchingMeanOptions(Options):
-    """cells: how many cells a predicted population has at most; 0 for means only."""
+    """Options of :class:`MatchingMean`."""
 
     cells: int = Field(default=300, ge=0)
+    """The most cells of a predicted population; 0: means only."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class MatchingMean:
-    """delta = 1/n sum over the n components of a combination of delta_i.
+    """Assumes that a combination does what its components do alone, on average, in every context.
 
+    delta = 1/n sum over the n components of a combination of delta_i.
     delta_i is the mean response of component i alone; a component never measured alone counts
     with the mean over all perturbations. A perturbation that was measured itself, single or
     combination, has its own mean response: on singles this is the model 'mean_response'.
@@ -69,14 +71,17 @@ class MatchingMean:
 @final
 @dataclass(frozen=True, slots=True)
 class FittedMatchingMean:
-    """Mean responses of treatments: (treatments.n_rows, readouts)."""
+    """Mean responses of treatments: (treatments.n_rows, readouts), in units of the values."""
 
     treatments: Treatments
     effect: NDArray[np.float64]
     answer: Answer
 
     def effects(self, queries: QueryTable) -> Effects:
-        """The mean response, of the components where the perturbation was never measured."""
+        """The mean response, of the components where the perturbation was never measured.
+
+        Shape (queries, readouts).
+        """
         row = self.treatments.positions(queries)
         mean, in_domain = self.effect[row], self.treatments.is_seen[row]
         labels, inverse = unique_labels(queries.perturbation)

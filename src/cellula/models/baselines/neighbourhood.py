@@ -18,7 +18,7 @@ TEMPERATURES = (0.03, 0.1, 0.3, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """How many neighbours count, how fast their weights fall, how far they are believed."""
+    """k, the temperature T (in units of the cosine) and the share s, 0 to 1, that is believed."""
 
     neighbours: int
     temperature: float
@@ -45,7 +45,10 @@ def neighbour_weights(
 
 
 def cosines(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosines of the rows of x and of y, rounded so that copies are exactly alike; 0 of zero."""
+    """Cosines of the rows of x (n, d) and of y (m, d): (n, m); 0 of a row of zeros.
+
+    Rounded to 12 decimals, so that copies are exactly alike.
+    """
     norm_x = np.sqrt((x**2).sum(axis=1))[:, None]
     norm_y = np.sqrt((y**2).sum(axis=1))
     product = norm_x * norm_y

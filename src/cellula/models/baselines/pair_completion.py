@@ -43,16 +43,14 @@ MAX_ENTRIES, MAX_TREATMENTS = 50_000_000, 3_000
 
 
 class PairCompletionOptions(Options):
-    """Options of :class:`PairCompletion`.
-
-    prior: contexts that the prior of the covariance counts for, a treatment; penalty: ridge
-    penalty of the features. Both are tuned where there are validation data. cells: how many
-    cells a predicted population has at most; 0 for means only.
-    """
+    """Options of :class:`PairCompletion`."""
 
     prior: float = Field(default=0.6, gt=0)
+    """Contexts that the prior of the covariance counts for, a treatment; tuned."""
     penalty: float = Field(default=30.0, gt=0)
+    """Ridge penalty of the context features, over their number; tuned."""
     cells: int = Field(default=300, ge=0)
+    """The most cells of a predicted population; 0: means only."""
 
 
 @final

@@ -54,7 +54,7 @@ class Reference:
         return cls(tuple(map(str, codes.categories)), sums / size, _control_labels(parts))
 
     def at(self, context: pd.Categorical) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """The control mean of every row, and whether its context has controls of its own."""
+        """The control mean of every row (rows, readouts), and whether its context has controls."""
         place = label_positions(context, self.contexts)
         means = np.concatenate([self.means, self.means.mean(0, keepdims=True)])
         return means[place], place >= 0

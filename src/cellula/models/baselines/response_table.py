@@ -44,7 +44,7 @@ class ResponseTable:
     spread: NDArray[np.float64] | None = None
 
     def effects(self, queries: QueryTable) -> Effects:
-        """The effect that every query asks for."""
+        """The effect that every query asks for: (queries, readouts), in units of the values."""
         row = self.treatments.positions(queries)
         place = label_positions(queries.context, self.contexts)
         mean = self.effect[row]

@@ -38,16 +38,14 @@ MAX_ENTRIES = 100_000_000
 
 
 class RidgeOptions(Options):
-    """Options of :class:`Ridge`.
-
-    side: whose features; ``auto`` takes those of contexts where there are such. penalty: the
-    ridge penalty divided by the number of features; tuned where there are validation data.
-    cells: how many cells a predicted population has at most; 0 for means only.
-    """
+    """Options of :class:`Ridge`."""
 
     side: Literal["auto", "context", "perturbation"] = "auto"
+    """Whose features are used; ``auto``: those of contexts where there are such."""
     penalty: float = Field(default=3.0, gt=0)
+    """Ridge penalty over the number of features; tuned on validation data."""
     cells: int = Field(default=300, ge=0)
+    """The most cells of a predicted population; 0: means only."""
 
 
 @final

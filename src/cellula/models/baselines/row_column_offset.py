@@ -27,13 +27,12 @@ CANDIDATES = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 class RowColumnOffsetOptions(Options):
-    """shrinkage: how many measurements at offset 0 every context is given beforehand.
-
-    cells: how many cells a predicted population has at most; 0 for means only.
-    """
+    """Options of :class:`RowColumnOffset`."""
 
     shrinkage: float = Field(default=3.0, gt=0)
+    """Measurements at offset 0 that every context is given; tuned on validation data."""
     cells: int = Field(default=300, ge=0)
+    """The most cells of a predicted population; 0: means only."""
 
 
 @final
@@ -42,9 +41,10 @@ class RowColumnOffset:
     """Assumes that a context is more or less sensitive to all treatments alike: a level for each
     treatment plus an offset for each context.
 
-    y[t, c] = a[t] + b[c] by penalised least squares, sum (y - a - b)^2 + k sum b^2. t is a
-    treatment, c a context; k, tuned on validation data, shrinks offsets of contexts that were
-    rarely measured. An unseen context has offset 0. In domain: both were seen.
+    y[t, c] = a[t] + b[c] by penalised least squares, sum (y - a - b)^2 + k sum b^2: the biases of
+    [koren2009]_, those of treatments unpenalised. t is a treatment, c a context; k, tuned on
+    validation data, shrinks offsets of contexts that were rarely measured. An unseen context has
+    offset 0. In domain: both were seen.
     """
 
     options: RowColumnOffsetOptions
@@ -52,7 +52,7 @@ class RowColumnOffset:
     name: ClassVar[str] = "row_column_offset"
     options_type: ClassVar[type[Options]] = RowColumnOffsetOptions
     capabilities: ClassVar[Capabilities] = Capabilities(frozenset(ClaimKind), predicts_cells=True)
-    references: ClassVar[tuple[str, ...]] = ()
+    references: ClassVar[tuple[str, ...]] = ("koren2009",)
 
     def fit(self, train: Dataset, valid: Dataset | None, run: RunContext) -> FittedTable:
         """Choose the shrinkage on ``valid``, then solve on both."""
@@ -74,6 +74,7 @@ def two_way_offsets(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Effects of treatments (treatments, readouts) and offsets of contexts (contexts, readouts).
 
+    Penalised least squares, as the biases of [koren2009]_. In units of the values.
     Exact: one side is eliminated, the other, the smaller of both, solved directly.
     """
     t, c = len(bulk.treatments), len(bulk.contexts)

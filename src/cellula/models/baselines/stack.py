@@ -34,14 +34,12 @@ LEAST_WEIGHT = 1e-6
 
 
 class StackOptions(Options):
-    """Options of :class:`Stack`.
-
-    members: kinds of models, each with its default options, tuned as usual. cells: how many
-    cells a predicted population has at most; 0 for means only.
-    """
+    """Options of :class:`Stack`."""
 
     members: tuple[str, ...] = Field(default=("mean_response", "row_column_offset"), min_length=1)
+    """Kinds of models, each with its default options, tuned as usual."""
     cells: int = Field(default=300, ge=0)
+    """The most cells of a predicted population; 0: means only."""
 
     @model_validator(mode="after")
     def _are_members(self) -> Self:
@@ -59,14 +57,15 @@ class StackOptions(Options):
 @final
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """y = sum_m w_m y_m, w >= 0, sum w = 1.
+    """Assumes that what predicts best the parts of training that its members had not seen also
+    does so for what is sealed; beyond that it assumes what its members do.
 
-    The weights have the least squared error over parts of training that the members had not
-    seen: the validation data, and further parts held out in the same manner. Over these parts
-    in turn, weights found on the others are compared with each member alone; where a member
-    alone is better, it gets weight 1, so that the stack is never worse than its best member by
-    more than chance. Without validation data all members weigh the same. In domain: every
-    member that has a weight says so.
+    y = sum_m w_m y_m, w >= 0, sum w = 1 [vanderlaan2007]_. The weights have the least
+    squared error over parts of training that the members had not seen: the validation data, and
+    further parts held out in the same manner. Over these parts in turn, weights found on the
+    others are compared with each member alone; where a member alone is better, it gets weight 1,
+    so that the stack is never worse than its best member by more than chance. Without validation
+    data all members weigh the same. In domain: every member that has a weight says so.
     """
 
     options: StackOptions
@@ -74,7 +73,7 @@ class Stack:
     name: ClassVar[str] = "stack"
     options_type: ClassVar[type[Options]] = StackOptions
     capabilities: ClassVar[Capabilities] = Capabilities(frozenset(ClaimKind), predicts_cells=True)
-    references: ClassVar[tuple[str, ...]] = ()
+    references: ClassVar[tuple[str, ...]] = ("vanderlaan2007",)
 
     def fit(self, train: Dataset, valid: Dataset | None, run: RunContext) -> FittedStack:
         """Weigh the members on what they had not seen, then fit them on all.
@@ -207,7 +206,10 @@ def convex_weights(parts: Sequence[HeldOut]) -> NDArray[np.float64]:
 
 
 def super_learner_weights(parts: Sequence[HeldOut]) -> NDArray[np.float64]:
-    """Convex weights, or weight 1 for the best member where that predicts the parts better."""
+    """Convex weights, or weight 1 for the best member where that predicts the parts better.
+
+    The discrete super learner beside the continuous one [vanderlaan2007]_: (members,).
+    """
     weights = convex_weights(parts)
     singles = np.eye(len(weights))
     alone = [sum(part.error(one) for part in parts) for one in singles]

@@ -17,7 +17,10 @@ __all__ = ["least_error", "squared_error", "train_and_valid"]
 def train_and_valid(
     train: Dataset, valid: Dataset | None
 ) -> tuple[Pseudobulk, Pseudobulk | None, Pseudobulk, Reference | None]:
-    """The responses of train, of valid (None without it) and of both, and their reference."""
+    """The responses of train, of valid (None without it) and of both, and their reference.
+
+    Raises DataError where readouts differ, nothing is treated, or a context lacks controls.
+    """
     parts = [train] if valid is None else [train, valid]
     reference = Reference.of(parts)
     both = responses(parts, reference)
@@ -28,7 +31,7 @@ def train_and_valid(
 
 
 def squared_error(effect: Effect, held: Pseudobulk) -> float:
-    """Mean squared error of predicted effects over all held-out groups and readouts."""
+    """Mean squared error over all held-out groups and readouts, in squared units of the values."""
     return float(np.mean((effect(held.queries()).mean - held.values) ** 2))
 
 

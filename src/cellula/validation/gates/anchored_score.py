@@ -26,8 +26,11 @@ class AnchoredScoreOptions(Options):
     """The registered threshold, the width that is still an answer, and where to go on failure."""
 
     at_least: float
+    """What the lower bound must reach: 0 the best trivial answer, 1 a replicate."""
     ci_width_max: float = Field(gt=0)
+    """The widest interval that still is an answer, in units of the anchored score."""
     on_fail: Feedback = Feedback.REGULARIZATION
+    """Where a failure sends the study back to."""
 
 
 @final

@@ -20,14 +20,12 @@ GOOD = (Outcome.PASSED, Outcome.CONFIRMED)
 
 
 class StabilityOptions(Options):
-    """max_sd: the largest standard deviation of an anchored score that still is an answer.
-
-    In units of the anchored scale, where 0 is the best trivial answer and 1 the ceiling: .1 is a
-    tenth of the way between them.
-    """
+    """How far a score may move, on the anchored scale."""
 
     max_sd: float = Field(default=0.1, gt=0)
+    """The largest spread; 0.1 is a tenth of the way from the best trivial answer to a replicate."""
     on_fail: Feedback = Feedback.REGULARIZATION
+    """Where a failure sends the study back to."""
 
 
 @final
