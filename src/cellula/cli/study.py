@@ -126,14 +126,18 @@ def run(
     data: DataFolder = None,
     threads: Threads = 1,
     as_json: Json = False,
+    register_first: Annotated[
+        bool, typer.Option("--register", help="Register the study first where it is not yet.")
+    ] = False,
 ) -> None:
     """Run a registered study: entry gates, fits, predictions, decisions, bundle and dossier."""
+    from cellula.cli.score_table import read_scores
     from cellula.validation.credibility import standings
     from cellula.validation.preparation import prepare
     from cellula.validation.workspace import find_workspace
 
     prepared = prepare(file, cache, data)
-    place = find_workspace(workspace)
+    place = _registered(prepared, workspace) if register_first else find_workspace(workspace)
     result, page = run_registered(prepared, place, threads)
     claims = standings(prepared.study.model_dump(mode="json"), result.verdicts, result.evidence)
     if as_json:
@@ -141,6 +145,7 @@ def run(
             {
                 "claims": [plain_standing(one) for one in claims],
                 "verdicts": result.verdicts,
+                "scores": read_scores(result.bundle),
                 "bundle": str(result.bundle),
                 "dossier": str(page),
                 "exit_code": result.exit_code,
@@ -152,6 +157,20 @@ def run(
         say(f"dossier  {page}")
         print_standings(claims)
     raise typer.Exit(result.exit_code)
+
+
+def _registered(prepared: PreparedStudy, folder: Path) -> Workspace:
+    """The workspace with the study registered in it; tells on standard error what was done."""
+    from cellula.validation.registration import is_registered
+    from cellula.validation.registration import register as enter
+    from cellula.validation.workspace import open_workspace
+
+    place, header = open_workspace(folder), prepared.study.study
+    was_there = is_registered(prepared, place)
+    enter(prepared, place)
+    done = "was registered before" if was_there else "registered now, before anything is fitted"
+    TerminalProgress().say(f"{header.id} version {header.version}: {done}")
+    return place
 
 
 def plain_standing(one: ClaimStanding) -> dict[str, str]:
@@ -225,5 +244,5 @@ def _print_outline(prepared: PreparedStudy) -> None:
         models = ", ".join(one.id for one in task.models)
         say(
             f"  {task.claim.id}: {held} profiles held out in {len(task.folds)} fold(s), "
-            f"{len(set(units))} {task.unit}s, models {models}"
+            f"unit {task.unit} ({len(set(units))}), models {models}"
         )

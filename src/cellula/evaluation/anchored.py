@@ -16,8 +16,8 @@ from cellula.core.evidence import Evidence
 from cellula.core.metric import Metric, MetricDefinition, Terms
 from cellula.evaluation.bootstrap import interval
 from cellula.evaluation.score import (
+    Aggregates,
     has_value,
-    resampled,
     resampled_blocks,
     row_codes,
     stratum_values,
@@ -90,6 +90,7 @@ def anchored_score(
     *,
     unit: str,
     level: float = 0.95,
+    aggregates: Aggregates | None = None,
 ) -> AnchoredScore:
     """Anchor a metric between the better baseline and a replicate, a ratio of aggregates.
 
@@ -97,7 +98,8 @@ def anchored_score(
     shared by u, b and r. Everything is computed on the groups that have a value on all sides
     (a baseline without any value does not take part). b is the best baseline on the aggregate;
     where the model is that baseline, the score is exactly 0. For a metric with a target, u, b
-    and r are compared by their distance from it.
+    and r are compared by their distance from it. aggregates: of this metric, kept between calls
+    where several models stand beside the same baselines.
 
     The value is NaN, with a reason, where r - b is within noise: its own bootstrap interval
     reaches 0. Raises DataError when the comparisons do not hold the same groups.
@@ -113,13 +115,12 @@ def anchored_score(
     for part in [*base_terms.values(), *([] if top_terms is None else [top_terms])]:
         mask = mask & has_value(part)
 
+    sums = Aggregates(metric) if aggregates is None else aggregates
+
     def side(name: str, part: Terms) -> _Side:
         if part is terms and name != "model":
             return replace(u, name=name)
-        ones = np.ones((1, weights.shape[1]))
-        value = resampled(metric, part, predicted.unit, mask, ones)[0]
-        values = resampled(metric, part, predicted.unit, mask, weights)
-        return _Side(name, part, float(value), values)
+        return _Side(name, part, *sums.of(part, predicted.unit, mask, weights))
 
     u = side("model", terms)
     bases = [side(name, part) for name, part in base_terms.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import final
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from cellula.evaluation.metrics.sums import ratio
 from cellula.evaluation.question import labels_of
 
 __all__ = [
+    "Aggregates",
     "bootstrap_values",
     "has_value",
     "resampled",
@@ -38,6 +40,34 @@ Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
+@final
+class Aggregates:
+    """The equal-weight mean over strata of a metric, of everything and of every resample.
+
+    A baseline and a replicate stand beside every model of a study; where the terms, the groups
+    that count and the weights are the same, the sums are not made again.
+    """
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._known: dict[tuple[int, int, bytes], tuple[Terms, Floats, float, Floats]] = {}
+
+    def of(self, terms: Terms, unit: Codes, mask: Mask, weights: Floats) -> tuple[float, Floats]:
+        """The aggregate over the groups in ``mask``, and that of every resample: (resamples,).
+
+        unit: (groups,), the unit of every group of these terms; weights: (resamples, units).
+        """
+        key = id(terms), id(weights), mask.tobytes()
+        if key not in self._known:
+            ones = np.ones((1, weights.shape[1]))
+            value = float(resampled(self._metric, terms, unit, mask, ones)[0])
+            values = resampled(self._metric, terms, unit, mask, weights)
+            # Terms and weights are held, so that nothing else can get their identity.
+            self._known[key] = terms, weights, value, values
+        _, _, value, values = self._known[key]
+        return value, values
+
+
 def score(
     metric: Metric,
     comparison: Comparison,
@@ -45,13 +75,15 @@ def score(
     weights: Floats | None = None,
     level: float = 0.95,
     unit: str = "",
+    aggregates: Aggregates | None = None,
 ) -> Score:
     """The metric over all groups, with a percentile interval where weights are given.
 
     Terms are summed over the groups of a stratum, finished, and averaged over the strata that
     have a value, each with equal weight. weights: (resamples, units) from
     :func:`~cellula.evaluation.bootstrap.unit_weights`; one unit alone has no interval. ``unit``
-    names the unit of replication in the row. Where there is no value the row says why.
+    names the unit of replication in the row. aggregates: of this metric, kept between calls.
+    Where there is no value the row says why.
     """
     terms = metric.terms(comparison)
     mask = has_value(terms)
@@ -59,7 +91,8 @@ def score(
     value = _point(metric, terms, comparison.unit, mask)
     lower = upper = float("nan")
     if weights is not None and n_units > 1 and np.isfinite(value):
-        lower, upper = interval(resampled(metric, terms, comparison.unit, mask, weights), level)
+        sums = Aggregates(metric) if aggregates is None else aggregates
+        lower, upper = interval(sums.of(terms, comparison.unit, mask, weights)[1], level)
     return Score(
         metric=metric.definition.id,
         value=value,

@@ -58,7 +58,7 @@ SLOTS: Mapping[Slot, str] = {
 #: Claim kind -> what it speaks of, as "for ...".
 CLAIM_SCOPE: Mapping[ClaimKind, str] = {
     ClaimKind.UNSEEN_PERTURBATION: "perturbations never seen in training",
-    ClaimKind.UNSEEN_COMBINATION: "combinations whose parts were each seen alone",
+    ClaimKind.UNSEEN_COMBINATION: "combinations never seen in training",
     ClaimKind.UNSEEN_PAIR: "unmeasured pairs of a known perturbation and a known context",
     ClaimKind.UNSEEN_DOSE: "doses never seen in training",
     ClaimKind.UNSEEN_TIME: "times never seen in training",

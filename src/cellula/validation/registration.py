@@ -21,7 +21,7 @@ from cellula.validation.preparation import PreparedStudy, split_files
 from cellula.validation.sealing import held_out_values
 from cellula.validation.workspace import Workspace
 
-__all__ = ["Registration", "register", "registration_of"]
+__all__ = ["Registration", "is_registered", "register", "registration_of"]
 
 #: Kind of the entry that follows the registration of a later version: what it amends, and why.
 AMENDED = "amended"
@@ -150,6 +150,11 @@ def _require_same(prepared: PreparedStudy, known: Registration) -> Registration:
         )
     _check_data(prepared, known)
     return known
+
+
+def is_registered(prepared: PreparedStudy, workspace: Workspace) -> bool:
+    """Whether this id and version are registered, whatever their content."""
+    return _find(prepared, workspace) is not None
 
 
 def registration_of(prepared: PreparedStudy, workspace: Workspace) -> Registration:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast, final
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cellula.core import registry
 from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
-from cellula.core.metric import Metric, MetricDefinition, Score, Terms
+from cellula.core.metric import Metric, Score
 from cellula.core.prediction import Prediction
 from cellula.core.run import RunContext, each
 from cellula.evaluation.anchored import AnchoredScore, anchored_score
@@ -25,6 +25,7 @@ from cellula.evaluation.score import score, score_rows
 from cellula.evaluation.space import Space, fit_pca
 from cellula.validation.answers import ClaimTask, FoldAnswers, load_metric
 from cellula.validation.competitors import BASELINES
+from cellula.validation.scorer import Scorer
 
 __all__ = [
     "LEVEL",
@@ -78,28 +79,6 @@ class _Resamples:
         return self._drawn[n_units]
 
 
-@final
-class _Remembered:
-    """A metric that computes the terms of a comparison once; a pure function may."""
-
-    def __init__(self, metric: Metric) -> None:
-        self.definition: MetricDefinition = metric.definition
-        self._metric = metric
-        self._known: dict[int, tuple[Comparison, Terms]] = {}
-
-    def terms(self, comparison: Comparison) -> Terms:
-        """See :meth:`cellula.core.metric.Metric.terms`."""
-        known = self._known.get(id(comparison))
-        if known is None:
-            known = comparison, self._metric.terms(comparison)
-            self._known[id(comparison)] = known
-        return known[1]
-
-    def finish(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See :meth:`cellula.core.metric.Metric.finish`."""
-        return self._metric.finish(sums)
-
-
 @dataclass(frozen=True, slots=True)
 class ScoredMetric:
     """One model by one metric: the score, and its place between baseline and ceiling."""
@@ -151,10 +130,13 @@ def score_claim(
         for comparison in (*chosen.full.values(), *chosen.halved.values()):
             weights.of(comparison)
 
+    gated = {rule.metric: Scorer.of(load_metric(rule.metric)) for rule in task.claim.gate}
+
     def by_metric(name: str) -> tuple[list[ScoredMetric], list[dict[str, Any]]]:
-        metric = cast("Metric", _Remembered(registry.load("metric", name)()))
-        chosen = views[space_of.get(metric.definition.id, READOUTS)]
-        return _scored(task, metric, chosen, weights), _rows(metric, chosen)
+        fresh = Scorer.of(registry.load("metric", name)())
+        id = fresh.metric.definition.id
+        scorer, chosen = gated.get(id, fresh), views[space_of.get(id, READOUTS)]
+        return _scored(task, scorer, chosen, weights), _rows(scorer.metric, chosen)
 
     scored = list(each(by_metric, registry.names("metric"), run))
     fold = _folds_of_groups(task, observed, folds)
@@ -168,7 +150,7 @@ def score_claim(
         },
         table=tuple(one for table, _ in scored for one in table),
         gates=tuple(
-            _anchored(task, load_metric(rule.metric), views[rule.space], SELECTED, weights, level)
+            _anchored(task, gated[rule.metric], views[rule.space], SELECTED, weights, level)
             for rule, level in zip(task.claim.gate, spent, strict=True)
         ),
         rows=pd.DataFrame([row for _, rows in scored for row in rows]),
@@ -330,7 +312,8 @@ def _flags(
 
 
 # -- scores -----------------------------------------------------------------------------------
-def _scored(task: ClaimTask, metric: Metric, view: View, weights: _Resamples) -> list[ScoredMetric]:
+def _scored(task: ClaimTask, scorer: Scorer, view: View, weights: _Resamples) -> list[ScoredMetric]:
+    metric, sums = scorer.metric, scorer.sums
     found: list[ScoredMetric] = []
     for name, comparison in view.full.items():
         same = next((one for one in found if view.full[one.model] is comparison), None)
@@ -338,10 +321,12 @@ def _scored(task: ClaimTask, metric: Metric, view: View, weights: _Resamples) ->
             found.append(replace(same, model=name))
             continue
         drawn = weights.of(comparison)
-        value = score(metric, comparison, weights=drawn, level=LEVEL, unit=task.unit)
+        value = score(
+            metric, comparison, weights=drawn, level=LEVEL, unit=task.unit, aggregates=sums
+        )
         anchored = None
         if np.isfinite(value.value) and metric.definition.direction != "target":
-            anchored = _anchored(task, metric, view, name, weights, LEVEL)
+            anchored = _anchored(task, scorer, view, name, weights, LEVEL)
         found.append(ScoredMetric(name, value, anchored))
     if view.replicate is not None:
         drawn = weights.of(view.replicate)
@@ -352,7 +337,7 @@ def _scored(task: ClaimTask, metric: Metric, view: View, weights: _Resamples) ->
 
 def _anchored(
     task: ClaimTask,
-    metric: Metric,
+    scorer: Scorer,
     view: View,
     model: str,
     weights: _Resamples,
@@ -363,13 +348,14 @@ def _anchored(
         one.kind: parts[one.id] for one in task.models if one.is_baseline and one.id in parts
     }
     return anchored_score(
-        metric,
+        scorer.metric,
         parts[model],
         anchors,
         view.replicate,
         weights=weights.of(parts[model]),
         level=level,
         unit=task.unit,
+        aggregates=scorer.sums,
     )
 
 

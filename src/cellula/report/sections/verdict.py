@@ -115,6 +115,8 @@ def _headline(found: tuple[ClaimStanding, ...], role: str) -> str:
 
 
 def _joined(parts: list[str]) -> str:
+    """The parts as one list in words, each said once."""
+    parts = list(dict.fromkeys(parts))
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
