@@ -31,8 +31,8 @@ def counted_cells() -> AnnData:
     """What a 10x folder can hold: counts in CSR, two genes of one symbol, no column of obs."""
     rng = np.random.default_rng(1)
     cells = pd.DataFrame(index=[f"ACGT-{i}" for i in range(40)])
-    var = pd.DataFrame({"feature_types": ["Gene Expression"] * 30})
-    var["gene_ids"] = [f"ENSG{i}" for i in range(30)]
+    var = pd.DataFrame({"gene_ids": [f"ENSG{i}" for i in range(30)]})
+    var["feature_types"] = "Gene Expression"
     var.index = ["twin_ENSG0", "twin_ENSG1", *(f"g{i}" for i in range(2, 30))]
     counts = sp.csr_matrix(rng.poisson(1, size=(40, 30)).astype(np.float32))
     return AnnData(counts, cells, var)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import test_cellxgene
 import test_depmap_csv
+import test_gene_ontology
 import test_geo_series_matrix
 import test_hpa_table
 import test_open_problems
@@ -64,6 +65,7 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "depmap": text(test_depmap_csv.EFFECT, "CRISPRGeneEffect.csv"),
     "gct": written(matrix(), "t.gct"),
     "gctx": written(matrix(), "t.gctx"),
+    "gene_ontology": test_gene_ontology.made,
     "geo_series_matrix": test_geo_series_matrix.made,
     "h5ad": written(matrix(), "t.h5ad"),
     "h5mu": written(two_modalities().data, "t.h5mu"),
@@ -90,7 +92,7 @@ def test_half_a_file_is_refused(name: str, tmp_path: Path) -> None:
         cut = path
     whole = cut.read_bytes()
     lines = whole.rstrip(b"\n").split(b"\n")
-    is_text = name in {"depmap", "pytdc", "tcga"}
+    is_text = name in {"depmap", "gene_ontology", "pytdc", "tcga"}
     kept = whole[: whole.rindex(lines[-1]) + 6] if is_text else whole[: len(whole) // 2]
     cut.write_bytes(kept)
     with pytest.raises(DataError) as caught:

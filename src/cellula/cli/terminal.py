@@ -30,9 +30,12 @@ MARKS = {"passed": "✓", "failed": "✗", "underpowered": "○", "not_eligible"
 
 
 def say(message: str) -> None:
-    """Print one line; StorageError when standard output goes to a disk that is full."""
+    """Print one line; what no text can hold (the bytes of a file's name) is spelled out.
+
+    Raises StorageError when standard output goes to a disk that is full.
+    """
     try:
-        sys.stdout.write(f"{message}\n")
+        sys.stdout.write(f"{message}\n".encode(errors="backslashreplace").decode())
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read has seen enough
         raise

@@ -20,6 +20,7 @@ A failed gate is a :class:`~cellula.core.gate.Verdict`, never an exception.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 __all__ = [
@@ -34,11 +35,25 @@ __all__ = [
     "StorageError",
     "StudyError",
     "Tampered",
+    "legible",
 ]
 
 
+#: No message, and no line of a list of mistakes, is longer.
+LONGEST = 1500
+#: A run of text without a space that is longer is a value of a file, not a word.
+LONG_WORD = re.compile(r"\S{500,}")
+
+
 class CellulaError(Exception):
-    """Base of every error that cellula raises on purpose."""
+    """Base of every error that cellula raises on purpose.
+
+    What a message quotes from a file may be anything: control characters are spelled out, and
+    a value or a message that is too long to read keeps its beginning and its end.
+    """
+
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(legible(word) if isinstance(word, str) else word for word in words))
 
 
 class DataError(CellulaError, ValueError):
@@ -52,7 +67,7 @@ class StudyError(CellulaError, ValueError):
     """
 
     def __init__(self, message: str, mistakes: Sequence[str] = ()) -> None:
-        self.mistakes = tuple(mistakes)
+        self.mistakes = tuple(_line(mistake) for mistake in mistakes)
         super().__init__("\n".join([message, *(f"  {line}" for line in self.mistakes)]))
 
 
@@ -86,3 +101,21 @@ class EvidenceError(CellulaError, RuntimeError):
 
 class Tampered(EvidenceError):
     """A recorded byte is not the byte that was recorded; the message names the file."""
+
+
+def _line(text: str) -> str:
+    """A mistake as one line."""
+    return legible(text).replace("\n", "\\n")
+
+
+def legible(text: str) -> str:
+    """A message that a terminal can print and a person can read."""
+    spelled = "".join(c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text)
+    short = LONG_WORD.sub(lambda found: _shortened(found[0], 300), spelled)
+    return "\n".join(_shortened(line, LONGEST) for line in short.split("\n"))
+
+
+def _shortened(text: str, length: int) -> str:
+    if len(text) <= length:
+        return text
+    return f"{text[: length * 2 // 3]} [...] {text[-length // 5 :]}"

@@ -115,7 +115,7 @@ def offered_roles(obs: pd.DataFrame) -> dict[str, list[str]]:
         for column in map(str, obs.columns):
             rank = _rank(column.lower(), words)
             if rank is not None and _fits(obs[column], role, is_named=rank[0] == 0):
-                is_constant = obs[column].nunique() < 2
+                is_constant = obs[column].astype(str).nunique() < 2
                 fitting.append((is_constant, rank, column))
         if fitting:
             offered[role] = [column for _, _, column in sorted(fitting)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cellula.core.errors import legible
+
 __all__ = ["Problem", "Verification"]
 
 
@@ -15,7 +17,7 @@ class Problem:
     what: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.what}"
+        return legible(f"{self.file}: {self.what}")
 
 
 @dataclass(frozen=True, slots=True)

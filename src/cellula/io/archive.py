@@ -17,7 +17,14 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from cellula.core.errors import DataError
 
-__all__ = ["ArchiveScan", "archive_bytes", "differing_byte", "read_archive", "scan_archive"]
+__all__ = [
+    "DAMAGE",
+    "ArchiveScan",
+    "archive_bytes",
+    "differing_byte",
+    "read_archive",
+    "scan_archive",
+]
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 UNIX = 3

@@ -135,9 +135,10 @@ def _arrow(
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             return None
+        told = " ".join(str(error).split())
         raise DataError(
-            f"{file} is damaged or cut short: {error}; expected {len(names)} fields in "
-            "every row; fetch the file again or repair the row"
+            f"{file} is damaged or cut short: {told}; expected {len(names)} fields in every row; "
+            "fetch the file again or repair the row"
         ) from error
 
 

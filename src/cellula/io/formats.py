@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cellula.core import registry
 from cellula.core.errors import DataError, MissingExtra, PluginError
+from cellula.io.damage import readable, require_sound
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,13 +29,15 @@ def read(
     takes the longest suffix, e.g. ``.csv.gz`` before ``.gz``. labels: columns of a text table
     that hold labels, where ``1.10`` is no number. Raises PluginError, with the
     nearest names, on an unknown format, and DataError, listing the suffixes there are, when no
-    reader claims the name.
+    reader claims the name, or naming the file, when what it holds is damaged.
     """
     reader = _pick("reader", path) if format is None else registry.load("reader", format)()
     is_told = bool(labels) and hasattr(reader, "read_labelled")
-    content: AnnData | MuData | pd.DataFrame | Network = (
-        reader.read_labelled(path, labels) if is_told else reader.read(path)
-    )
+    with readable(path):
+        content: AnnData | MuData | pd.DataFrame | Network = (
+            reader.read_labelled(path, labels) if is_told else reader.read(path)
+        )
+        require_sound(content, path.name)
     return content
 
 

@@ -15,6 +15,7 @@ from anndata import AnnData
 from cellula.core.errors import DataError
 from cellula.io.annotated import annotated
 from cellula.io.atomic import write_atomically
+from cellula.io.damage import DAMAGE, require_room
 from cellula.io.gct import readout_annotations
 from cellula.io.parts import Reduced, reduced
 
@@ -47,11 +48,12 @@ class Gctx:
         """
         if not path.is_file():
             raise DataError(f"{path} is no file; check the path")
+        require_room(path)
         try:
             with h5py.File(path, "r") as file:
                 values = np.asarray(file[MATRIX])
                 obs, var = (_annotations(file[place]) for place in (SAMPLES, READOUTS))
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        except DAMAGE as error:
             raise DataError(
                 f"{path.name} is damaged, cut short or not a GCTX file (no {MATRIX} with ids "
                 f"beside it): {error}; fetch the file again or name the format that it has"

@@ -70,7 +70,7 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     found = next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
     if found is None:
         raise DataError(f"{folder.name} has no {name} (or {name}.gz); it needs {', '.join(FILES)}")
-    table = parse_table(text_bytes(found), found.name, ",")
+    table = parse_table(text_bytes(found), f"{folder.name}/{found.name}", ",")
     absent = [column for column in FILES[name] if column not in table.columns]
     if absent:
         raise DataError(

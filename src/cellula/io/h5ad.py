@@ -11,6 +11,7 @@ from anndata import AnnData
 
 from cellula.core.errors import DataError
 from cellula.io.atomic import replaced_atomically
+from cellula.io.damage import DAMAGE, require_room
 
 __all__ = ["H5ad"]
 
@@ -31,13 +32,14 @@ class H5ad:
         """
         if not path.is_file():
             raise DataError(f"{path} is no file; check the path")
+        require_room(path)
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".* names are not unique")
                 warnings.filterwarnings("ignore", category=anndata.OldFormatWarning)
                 warnings.filterwarnings("ignore", message="Moving element from")
                 return cast("AnnData", anndata.read_h5ad(path))
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        except DAMAGE as error:
             size = path.stat().st_size
             raise DataError(
                 f"{path.name} ({size:,} bytes) is damaged, cut short or not an h5ad file: "

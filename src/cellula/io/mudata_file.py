@@ -11,6 +11,7 @@ from mudata import MuData, read_h5mu, set_options
 
 from cellula.core.errors import DataError
 from cellula.io.atomic import replaced_atomically
+from cellula.io.damage import DAMAGE, require_room
 
 __all__ = ["MuDataFile"]
 
@@ -30,13 +31,14 @@ class MuDataFile:
         """
         if not path.is_file():
             raise DataError(f"{path} is no file; check the path")
+        require_room(path)
         try:
             with warnings.catch_warnings(), set_options(pull_on_update=False):
                 warnings.filterwarnings("ignore", message=".*names are not unique")
                 warnings.filterwarnings("ignore", category=anndata.OldFormatWarning)
-                warnings.filterwarnings("ignore", message=".*h5mu file was not created by muon")
+                warnings.filterwarnings("ignore", message=".* file was not created by muon")
                 return cast("MuData", read_h5mu(path))
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        except DAMAGE as error:
             size = path.stat().st_size
             raise DataError(
                 f"{path.name} ({size:,} bytes) is damaged, cut short or not an h5mu file: "

@@ -32,7 +32,8 @@ class ParquetTable:
             return cast("pd.DataFrame", pq.read_table(path).to_pandas())
         except (pa.ArrowException, OSError) as error:
             raise DataError(
-                f"{path.name} is not a whole Parquet file ({error}); fetch or write it again"
+                f"{path.name} is not a whole Parquet file, or names a column twice "
+                f"({' '.join(str(error).split())}); fetch or write it again"
             ) from error
 
     def write(self, content: Any, path: Path) -> None:

@@ -13,12 +13,25 @@ from anndata import AnnData
 
 from cellula.core.errors import DataError
 from cellula.io.annotated import annotated, readout_names
+from cellula.io.damage import DAMAGE, require_room
 from cellula.io.modalities import by_feature_type
 
 if TYPE_CHECKING:
     from mudata import MuData
 
 __all__ = ["TenxH5"]
+#: What a file of Cell Ranger 3 or later has at least.
+PARTS = (
+    "barcodes",
+    "data",
+    "indices",
+    "indptr",
+    "shape",
+    "features/feature_type",
+    "features/genome",
+    "features/id",
+    "features/name",
+)
 
 
 @final
@@ -45,7 +58,7 @@ class TenxH5:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".* names are not unique")
                 data = read_10x_h5(path, gex_only=False)
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        except DAMAGE as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise DataError(
                 f"{path.name} is damaged or cut short: {first}; fetch the file again"
@@ -60,12 +73,14 @@ def _require_layout(path: Path) -> None:
     """Raise DataError unless the file has the groups of Cell Ranger."""
     if not path.is_file():
         raise DataError(f"{path} is no file; check the path")
+    require_room(path)
     try:
         with h5py.File(path, "r") as file:
             groups = list(file)
             is_tenx = any(
                 isinstance(file[name], h5py.Group) and "barcodes" in file[name] for name in groups
             )
+            lost = _lost(file["matrix"]) if "matrix" in groups else []
     except (OSError, RuntimeError, KeyError, TypeError) as error:
         raise DataError(
             f"{path.name} is not a whole HDF5 file ({error}); fetch the file again"
@@ -76,3 +91,12 @@ def _require_layout(path: Path) -> None:
             f"{path.name} is no 10x matrix: it has {found} at its top, expected 'matrix'; name "
             "the format that it has, e.g. format = 'h5ad' for an AnnData"
         )
+    if lost:
+        raise DataError(
+            f"{path.name} is damaged: its matrix has no {', '.join(lost)}; fetch the file again"
+        )
+
+
+def _lost(matrix: h5py.Group) -> list[str]:
+    """The data sets of Cell Ranger 3 that are not there."""
+    return [name for name in PARTS if not isinstance(matrix.get(name), h5py.Dataset)]

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, cast, final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
 import scipy.sparse as sp
 from anndata import AnnData
 
 from cellula.core.errors import DataError
 from cellula.io.annotated import annotated, readout_names
-from cellula.io.folder import write_folder
+from cellula.io.damage import require_fitting
 from cellula.io.modalities import by_feature_type
-from cellula.io.parts import Reduced, reduced
+from cellula.io.text_file import decoded, text_bytes
 
 if TYPE_CHECKING:
     from mudata import MuData
 
-__all__ = ["TenxFolder", "TenxMtx"]
+__all__ = ["TenxMtx"]
 
 #: Cell Ranger 3 and later, and before.
 LAYOUTS = (
     ("matrix.mtx.gz", "features.tsv.gz", "barcodes.tsv.gz"),
     ("matrix.mtx", "genes.tsv", "barcodes.tsv"),
 )
-#: The columns of var that the format holds.
-VAR = ("gene_ids", "feature_types")
+#: The first line, the comments and the sizes of a Matrix Market text.
+HEAD = re.compile(
+    rb"%%MatrixMarket matrix coordinate (?P<kind>integer|real|pattern) general[ \t]*\r?\n"
+    rb"(?:[ \t]*(?:%[^\n]*)?\n)*"
+    rb"[ \t]*(?P<rows>\d+)[ \t]+(?P<columns>\d+)[ \t]+(?P<values>\d+)[ \t]*\r?\n?",
+    re.IGNORECASE,
+)
+SPACES = re.compile(rb"[ \t]+(?=[^\r\n])")
 
 
 @final
@@ -49,116 +56,27 @@ class TenxMtx:
         Raises DataError, naming folder and file, when one of the three files is missing, cut
         short, or does not fit the others.
         """
-        from scanpy import read_10x_mtx  # a second to import, which no other format needs
-
-        _require_files(path)
-        try:
-            data = read_10x_mtx(path, var_names="gene_ids", gex_only=False)
-        except (OSError, EOFError, ValueError, KeyError, IndexError, zlib.error) as error:
+        names = _require_files(path)
+        matrix, features, barcodes = (_text(path, name) for name in names)
+        table = _fields(features, f"{path.name}/{names[1]}", 2)
+        labels = [fields[0] for fields in _fields(barcodes, f"{path.name}/{names[2]}", 1)]
+        ids, symbols = [fields[0] for fields in table], [fields[1] for fields in table]
+        counts = _counts(matrix, f"{path.name}/{names[0]}")
+        if counts.shape != (len(ids), len(labels)):
             raise DataError(
-                f"{path.name} is no whole 10x matrix: {_reason(path, error)}; fetch the folder "
-                "again"
-            ) from error
-        ids = data.var_names.astype(str)
-        var = data.var.assign(gene_ids=ids.to_numpy())
-        var.index = pd.Index(readout_names(data.var["gene_symbols"].tolist(), list(ids)))
-        named = annotated(
-            sp.csr_matrix(data.X), data.obs, var.drop(columns="gene_symbols"), path.name
-        )
-        return by_feature_type(named, path.name)
-
-
-@final
-class TenxFolder:
-    """Writes counts as the folder that Cell Ranger 3 and later write.
-
-    A folder holds counts, the names of cells, and of features their id, symbol and type: var may
-    have the columns ``gene_ids`` and ``feature_types``, obs none. The number type of the counts
-    is not stored.
-    """
-
-    name: ClassVar[str] = "tenx_mtx"
-    suffixes: ClassVar[tuple[str, ...]] = TenxMtx.suffixes
-    takes: ClassVar[str] = "annotated"
-
-    def reduce(self, content: AnnData) -> Reduced:
-        """X as it is, and of var the two columns that the format holds."""
-        return reduced(content, obs=(), var=VAR, is_dense=False)
-
-    def write(self, content: Any, path: Path) -> None:
-        """Write the three files of a folder, which is whole or not there.
-
-        Raises DataError when the content is anything else than counts with the columns above, or
-        a name holds a tab or a line break.
-        """
-        if not isinstance(content, AnnData):
-            raise DataError(
-                f"{path.name}: a 10x folder holds an AnnData of counts, not a "
-                f"{type(content).__name__}; write a table as .parquet or .csv"
+                f"{path.name} is no whole 10x matrix: {names[0]} is {counts.shape[0]} x "
+                f"{counts.shape[1]}, beside {len(ids)} features and {len(labels)} barcodes; fetch "
+                "the folder again"
             )
-        lost = self.reduce(content).lost
-        if lost:
-            raise DataError(
-                f"{path.name}: a 10x folder has no place for {'; '.join(lost)}: write an .h5ad "
-                "file, or take them out first"
-            )
-        counts = _counts(content, path.name)
-        names = content.var_names.astype(str)
-        ids = content.var["gene_ids"].astype(str) if "gene_ids" in content.var else names
-        types = _feature_types(content)
-        features = ["\t".join(row) for row in zip(ids, _symbols(names, ids), types, strict=True)]
-        barcodes = list(content.obs_names.astype(str))
-        for name in (*barcodes, *names, *ids):
-            if any(mark in name for mark in '\t\n\r"'):
-                raise DataError(
-                    f"{path.name}: the name {name!r} holds a tab, a quote or a line break, which a "
-                    "10x folder cannot hold; rename it"
-                )
-        texts = (_market(counts), "\n".join(features) + "\n", "\n".join(barcodes) + "\n")
-        packed = (gzip.compress(text.encode(), mtime=0) for text in texts)
-        write_folder(path, dict(zip(LAYOUTS[0], packed, strict=True)))
+        var = pd.DataFrame({"gene_ids": ids}, index=pd.Index(readout_names(symbols, ids)))
+        if all(len(fields) > 2 for fields in table):
+            var["feature_types"] = [fields[2] for fields in table]
+        obs = pd.DataFrame(index=pd.Index(labels))
+        return by_feature_type(annotated(counts.T.tocsr(), obs, var, path.name), path.name)
 
 
-def _counts(data: AnnData, file: str) -> Any:
-    """The matrix as CSC of int64, genes x cells. Raises DataError where it holds no counts."""
-    matrix = None if data.X is None else sp.csr_matrix(data.X)
-    stored = np.empty(0) if matrix is None else matrix.data
-    is_whole = matrix is not None and np.issubdtype(stored.dtype, np.number)
-    is_whole = is_whole and bool(np.all((stored >= 0) & (stored == np.floor(stored))))
-    if matrix is None or not is_whole:
-        raise DataError(
-            f"{file}: a 10x folder holds counts, and X holds other values; write an .h5ad file, or "
-            "take the counts"
-        )
-    return matrix.astype(np.int64).T.tocsc()
-
-
-def _feature_types(data: AnnData) -> list[str]:
-    if "feature_types" in data.var:
-        return [str(name) for name in data.var["feature_types"]]
-    return ["Gene Expression"] * data.n_vars
-
-
-def _symbols(names: Any, ids: Any) -> list[str]:
-    """The symbols that the reader turns into these names again."""
-    return [name.removesuffix(f"_{id}") for name, id in zip(names, ids, strict=True)]
-
-
-def _market(counts: Any) -> str:
-    """A MatrixMarket text of whole numbers, cell by cell."""
-    counts.sum_duplicates()
-    counts.eliminate_zeros()
-    entries = counts.tocoo()
-    lines = [
-        "%%MatrixMarket matrix coordinate integer general",
-        f"{entries.shape[0]} {entries.shape[1]} {entries.nnz}",
-    ]
-    triples = zip(entries.row.tolist(), entries.col.tolist(), entries.data.tolist(), strict=True)
-    lines += [f"{row + 1} {column + 1} {value}" for row, column, value in triples]
-    return "\n".join(lines) + "\n"
-
-
-def _require_files(path: Path) -> None:
+def _require_files(path: Path) -> tuple[str, str, str]:
+    """The names of the three files. Raises DataError where there are not all three."""
     if not path.is_dir():
         raise DataError(
             f"{path} is no folder; a 10x matrix is the folder of {', '.join(LAYOUTS[0])}: name it"
@@ -170,13 +88,75 @@ def _require_files(path: Path) -> None:
             f"{path.name} has no {' and no '.join(least)}; expected the files "
             f"{', '.join(LAYOUTS[0])}, or {', '.join(LAYOUTS[1])}: fetch or rename them"
         )
+    return LAYOUTS[missing.index([])]
 
 
-def _reason(path: Path, error: Exception) -> str:
-    """Which of the files is cut short, or else what the reader said."""
-    for item in sorted(path.glob("*.gz")):
-        try:
-            gzip.decompress(item.read_bytes())
-        except (EOFError, OSError, zlib.error):
-            return f"{item.name} is not a whole gzip file"
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _text(folder: Path, name: str) -> bytes:
+    try:
+        return text_bytes(folder / name)
+    except DataError as error:
+        raise DataError(f"{folder.name}: {error}") from error
+
+
+def _fields(raw: bytes, file: str, least: int) -> list[list[str]]:
+    """The fields of every line, at least so many."""
+    lines = decoded(raw, file).replace("\r\n", "\n").removesuffix("\n").split("\n")
+    rows = [line.split("\t") for line in lines]
+    short = [number for number, fields in enumerate(rows, 1) if len(fields) < least]
+    if short:
+        raise DataError(
+            f"{file}: line {short[0]} has {len(rows[short[0] - 1])} field(s), expected {least} or "
+            "more between tabs; fetch the folder again"
+        )
+    return rows
+
+
+def _counts(raw: bytes, file: str) -> sp.csc_matrix:
+    """Features x barcodes from a Matrix Market text of coordinates, every index checked."""
+    found = HEAD.match(raw)
+    if found is None:
+        raise DataError(
+            f"{file} begins with {raw[:40]!r}; expected a Matrix Market matrix of coordinates "
+            "(general; integer, real or pattern) and its sizes: fetch the folder again"
+        )
+    kind = found["kind"].lower()
+    n_rows, n_columns, n_values = (int(found[name][:18]) for name in ("rows", "columns", "values"))
+    names = ["row", "column"] if kind == b"pattern" else ["row", "column", "value"]
+    table = _triples(raw[found.end() :], names, file)
+    if len(table) != n_values:
+        raise DataError(
+            f"{file} holds {len(table)} values, its head says {n_values}: it is cut short or "
+            "damaged; fetch the folder again"
+        )
+    places = [table[name].to_numpy() - 1 for name in names[:2]]
+    for place, size, what in zip(places, (n_rows, n_columns), names, strict=False):
+        if len(place) and (place.min() < 0 or place.max() >= size):
+            raise DataError(
+                f"{file} has a value outside of its {size} {what}s; fetch the folder again"
+            )
+    values = np.ones(len(table)) if kind == b"pattern" else table["value"].to_numpy()
+    require_fitting(8 * (n_columns + 1), file)
+    return sp.csc_matrix((values.astype(np.float32), places), shape=(n_rows, n_columns))
+
+
+def _triples(raw: bytes, names: list[str], file: str) -> pd.DataFrame:
+    """The lines of coordinates: whole numbers, and a number."""
+    if not raw.strip():
+        return pd.DataFrame({name: np.empty(0, np.int64) for name in names})
+    lines = SPACES.sub(b" ", raw)
+    types = {"row": pa.int64(), "column": pa.int64(), "value": pa.float64()}
+    try:
+        table = pacsv.read_csv(
+            pa.BufferReader(lines),
+            read_options=pacsv.ReadOptions(column_names=names),
+            parse_options=pacsv.ParseOptions(delimiter=" "),
+            convert_options=pacsv.ConvertOptions(
+                column_types={name: types[name] for name in names}, null_values=[]
+            ),
+        )
+    except pa.ArrowException as error:
+        raise DataError(
+            f"{file} is damaged or cut short: {' '.join(str(error).split())}; fetch the folder "
+            "again"
+        ) from error
+    return cast("pd.DataFrame", table.to_pandas())

@@ -6,12 +6,17 @@ import gzip
 import io
 import zlib
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from typing import IO
+from zipfile import ZipFile
 
 from cellula.core.errors import DataError
+from cellula.io.archive import DAMAGE
+from cellula.io.damage import require_fitting
 
 __all__ = ["decoded", "text_bytes"]
 
+#: So many bytes are unpacked at once.
+PIECE = 2**20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -47,7 +52,8 @@ def decoded(raw: bytes, file: str) -> str:
 
 def _gunzipped(raw: bytes, file: str) -> bytes:
     try:
-        return gzip.decompress(raw)
+        with gzip.open(io.BytesIO(raw)) as packed:
+            return _bounded(packed, file)
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(
             f"{file} is not a whole gzip file ({error}); fetch or copy the file again"
@@ -59,11 +65,23 @@ def _unzipped(raw: bytes, file: str) -> bytes:
         with ZipFile(io.BytesIO(raw)) as archive:
             members = [item for item in archive.infolist() if not item.is_dir()]
             if len(members) == 1:
-                return archive.read(members[0])
-    except (BadZipFile, EOFError, OSError, RuntimeError, ValueError, zlib.error) as error:
+                with archive.open(members[0]) as packed:
+                    return _bounded(packed, file)
+    except DataError:
+        raise
+    except DAMAGE as error:
         raise DataError(
             f"{file} is not a whole zip file ({error}); fetch or copy the file again"
         ) from error
     raise DataError(
         f"{file} holds {len(members)} files; expected one table: unpack it and name the table"
     )
+
+
+def _bounded(packed: IO[bytes] | gzip.GzipFile, file: str) -> bytes:
+    """What was packed, in pieces; DataError as soon as it is more than the memory can hold."""
+    whole = io.BytesIO()
+    while piece := packed.read(PIECE):
+        whole.write(piece)
+        require_fitting(whole.tell(), file)
+    return whole.getvalue()

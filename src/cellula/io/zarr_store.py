@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast, final
 from zipfile import BadZipFile, ZipFile
@@ -12,14 +13,21 @@ import anndata
 import pandas as pd
 import zarr
 from anndata import AnnData
+from zarr.errors import ZarrUserWarning
 from zarr.storage import MemoryStore
 
 from cellula.core.errors import DataError
 from cellula.io.archive import archive_bytes
 from cellula.io.atomic import write_atomically
+from cellula.io.damage import DAMAGE, require_fitting
 from cellula.io.folder import write_folder
 
 __all__ = ["ZarrArchive", "ZarrStore"]
+
+#: Files of an array that are no chunks.
+METADATA = (".zarray", ".zattrs", "zarr.json")
+#: Bytes of the head of a chunk that Blosc wrote; the last four are its compressed size.
+BLOSC_HEAD = 16
 
 ZIPPED = ".zarr.zip"
 #: The version of Zarr that is written; all programs that read Zarr read it.
@@ -51,8 +59,11 @@ class ZarrStore:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".* names are not unique")
                 warnings.filterwarnings("ignore", category=anndata.OldFormatWarning)
+                warnings.filterwarnings("error", category=ZarrUserWarning)  # a part that is lost
                 return _opened(path)
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        except DataError:
+            raise
+        except (*DAMAGE, ZarrUserWarning) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise DataError(
                 f"{path.name} is damaged, cut short or no Zarr store of an AnnData: {first}; "
@@ -99,6 +110,27 @@ class ZarrArchive:
             write_folder(path, files)
 
 
+def _require_whole_chunks(path: Path, arrays: Sequence[zarr.Array[Any]]) -> None:
+    """ValueError when a compressed chunk is shorter than its head says.
+
+    The decoder of Blosc trusts that head and reads on past the end of a chunk that was cut.
+    """
+    for array in arrays:
+        if not any("blosc" in type(one).__name__.lower() for one in array.compressors):
+            continue
+        for chunk in (path / array.path).rglob("*"):
+            if chunk.name in METADATA or not chunk.is_file():
+                continue
+            with chunk.open("rb") as stream:
+                head = stream.read(BLOSC_HEAD)
+            size = int.from_bytes(head[12:], "little")
+            if len(head) < BLOSC_HEAD or size != chunk.stat().st_size:
+                raise ValueError(
+                    f"the chunk {chunk.relative_to(path)} has {chunk.stat().st_size} bytes, its "
+                    f"head says {size}"
+                )
+
+
 def _require_types(table: pd.DataFrame, axis: str, file: str) -> None:
     """Raise DataError on a column of mixed types, which Zarr would write as text."""
     for name, column in table.items():
@@ -119,6 +151,10 @@ def _opened(path: Path) -> AnnData:
         gone = [name for name in ("obs", "var") if name not in group]
         if gone:
             raise ValueError(f"it has no {' and no '.join(gone)}")
+        arrays = [item for _, item in group.members(None) if isinstance(item, zarr.Array)]
+        require_fitting(sum(int(item.nbytes) for item in arrays), path.name)
+        if not is_zip:
+            _require_whole_chunks(path, arrays)
         return cast("AnnData", anndata.read_zarr(group))
     finally:
         if is_zip:

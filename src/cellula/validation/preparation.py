@@ -18,6 +18,7 @@ from cellula.data.splits import Fold, split
 from cellula.io.parquet import frame_bytes
 from cellula.validation.answers import ClaimTask, load_metric
 from cellula.validation.competitors import competitors, model_mistakes, study_models
+from cellula.validation.document import read_document
 from cellula.validation.harmonising import harmonise_mistakes, harmonised
 from cellula.validation.study import UNITS, Claim, Study, parse_study
 
@@ -46,9 +47,7 @@ def prepare(path: Path, cache: Path | None = None, folder: Path | None = None) -
     folder: what relative paths of data start from (default: the folder of the study file).
     Raises StudyError (all mistakes of the file at once) or DataError; writes nothing.
     """
-    if not path.is_file():
-        raise StudyError(f"there is no study file {path}; `cellula init` writes one")
-    source = path.read_bytes()
+    source = read_document(path)
     study = parse_study(source, path.name)
     _check_plugins(study, path.name)
     data = open_dataset(study.data, folder or path.parent, cache)

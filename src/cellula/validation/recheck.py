@@ -20,6 +20,16 @@ from cellula.validation.study import Study
 __all__ = ["decide_again"]
 
 VERDICTS = "verdicts.json"
+#: What evidence of another form than its gate expects may raise.
+UNDECIDABLE = (
+    CellulaError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 def decide_again(files: Mapping[str, bytes]) -> Verification:
@@ -35,7 +45,7 @@ def decide_again(files: Mapping[str, bytes]) -> Verification:
         recorded = canonical_json(json.loads(files[VERDICTS]))
     except KeyError as error:
         return Verification((Problem(str(error).strip("'"), "is missing: no gate can decide"),))
-    except (CellulaError, ValueError, TypeError) as error:
+    except UNDECIDABLE as error:
         return Verification((Problem(VERDICTS, f"cannot be decided again: {error}"),))
     if again != recorded:
         wrong = "does not follow from the evidence: deciding again gives other verdicts"

@@ -5,11 +5,9 @@ Strict: an unknown key is an error, and all mistakes are listed at once, each wi
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from cellula.core.canonical import canonical_json, hash_bytes
@@ -20,6 +18,7 @@ from cellula.core.perturbation import PerturbationKind
 from cellula.core.roles import ROLES
 from cellula.data.data_source import DataSource
 from cellula.data.splits import Folds, Fraction
+from cellula.validation.document import parse_document, read_document
 from cellula.validation.experiment_plan import Application, Middle, Outer
 from cellula.validation.governance_plan import Governance, Rights
 from cellula.validation.mistakes import AS, mistakes_of
@@ -281,27 +280,12 @@ def read_study(path: Path) -> Study:
 
     Raises StudyError listing every mistake with its path in the file.
     """
-    if not path.is_file():
-        raise StudyError(f"there is no study file {path}; `cellula init` writes one")
-    return parse_study(path.read_bytes(), path.name)
+    return parse_study(read_document(path), path.name)
 
 
 def parse_study(content: bytes, name: str) -> Study:
     """Parse the bytes of a study file; the suffix of ``name`` tells TOML from YAML."""
-    suffix = Path(name).suffix.lower()
-    try:
-        text = content.decode()
-        if suffix == ".toml":
-            tree = tomllib.loads(text)
-        elif suffix in {".yaml", ".yml"}:
-            tree = yaml.safe_load(text)
-        else:
-            raise StudyError(f"{name} ends in {suffix!r}; a study file ends in .toml or .yaml")
-    except (tomllib.TOMLDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StudyError(f"{name} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
-        raise StudyError(f"{name} holds {type(tree).__name__}; expected tables such as [study]")
-    return _checked(tree, name)
+    return _checked(parse_document(content, name), name)
 
 
 def _checked(tree: dict[str, Any], name: str) -> Study:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, final
 
-from license_expression import Licensing, get_spdx_licensing
+from license_expression import ExpressionError, Licensing, get_spdx_licensing
 
+from cellula.core.errors import EvidenceError
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Loop, Outcome, Slot, Verdict
 from cellula.core.model import Options
@@ -68,14 +69,18 @@ def refusal(license: str, use: Use | None, *, is_shared: bool) -> str:
     """Why a licence does not cover the use, "" when it does.
 
     license: SPDX expression or ``unknown``. is_shared: whether values of these data travel in
-    the bundle, in another form than the owner's.
+    the bundle, in another form than the owner's. Raises EvidenceError on any other text.
     """
     if license == "unknown":
         return (
             "the licence is unknown: state it as SPDX, such as CC-BY-4.0, or as LicenseRef-NAME "
             "for terms of its own"
         )
-    return _refusal(_spdx().parse(license), use, is_shared)
+    try:
+        node = _spdx().parse(license)
+    except ExpressionError as error:
+        raise EvidenceError(f"the licence {license!r} is no SPDX expression: {error}") from error
+    return _refusal(node, use, is_shared)
 
 
 def _refusal(node: Any, use: Use | None, is_shared: bool) -> str:
