@@ -11,9 +11,9 @@ from pathlib import Path
 from forked import ALL, Done
 from ordeal import BUNDLE, Ordeal, parts, require_told
 
-USE = ["targets", "n", "low", "low", "n"]
+USE = ["targets", "n", "low", "low", "n", "methods", "n", ""]
 QUESTION = ["Does it work?", "A title", "asked", "me"]
-DATA = ["human", "knock_out", "cells.h5ad", "log1p", "unseen_perturbation"]
+DATA = ["human", "knock_out", "cells.h5ad", "CC-BY-4.0", "log1p", "unseen_perturbation"]
 COLUMNS = ["gene", "control", "line", ""]
 ANSWERS = "\n".join([*USE, *QUESTION, *DATA, *COLUMNS])
 FIT = ("--data", "cells.h5ad", "--roles", "perturbation=gene,control=control,context=line")

@@ -153,7 +153,7 @@ on_fail = "regularization"
 def test_a_study_holds_out_regions_of_a_section(shell: Shell, data_dir: Path) -> None:
     Path("fish.toml").write_text(STUDY)
     said = shell("check", "fish.toml", "--data", str(data_dir), exit_code=None)
-    assert "6471 profiles held out in 3 fold(s), 12 contexts" in said
+    assert "6471 profiles held out in 3 fold(s), unit context (12)" in said
     assert "0 of 12 held-out units in training" in said
 
 

@@ -55,6 +55,8 @@ def prepare(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     data.write_h5ad("cells.h5ad")
     pd.DataFrame({"perturbation": ["G1"], "context": ["k562"]}).to_csv("queries.csv", index=False)
     Path("studies").mkdir()
+    amended = study.read_text().replace("A toy", "A better toy")
+    Path("amended.toml").write_text(amended)
     absolute = study.read_text().replace('path = "', f'path = "{Path().resolve()}/')
     Path("studies/gdsc.toml").write_text(absolute)
     monkeypatch.setattr(demo, "files", lambda _: Path())
@@ -74,6 +76,7 @@ WORDS = {
     "register": "toy.toml",
     "run": "toy.toml",
     "dossier": "toy.toml",
+    "amend": "amended.toml --reason better",
     "verify": "cellula-workspace/studies/toy/toy.zip",
     "fit": f"--data cells.h5ad --roles {ROLES} --model ridge --out fitted"
     " --perturbation-features features.csv",

@@ -152,7 +152,9 @@ def _is_license(text: str) -> bool:
     from cellula.data.data_source import spdx_expression
 
     try:
-        spdx_expression(text)
+        if spdx_expression(text) == "unknown":
+            say("  a study whose licence is unknown is not eligible: ask whoever gave you the data")
+            return False
     except ValueError as error:
         say(f"  {error}")
         return False

@@ -19,7 +19,7 @@ from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
 from cellula.kernels.blas_threads import one_blas_thread
 
-__all__ = ["DoubletOptions", "counts_of", "doublet_scores"]
+__all__ = ["COUNTS", "DoubletOptions", "counts_of", "doublet_scores"]
 
 #: The layer of raw counts beside log-normalised values.
 COUNTS = "counts"

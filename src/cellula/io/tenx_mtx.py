@@ -22,7 +22,7 @@ from cellula.io.text_file import decoded, text_bytes
 if TYPE_CHECKING:
     from mudata import MuData
 
-__all__ = ["TenxMtx"]
+__all__ = ["LAYOUTS", "TenxMtx"]
 
 #: Cell Ranger 3 and later, and before.
 LAYOUTS = (
