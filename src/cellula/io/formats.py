@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cellula.core.network import Network
 
-__all__ = ["read", "suffixes", "write", "writer_of"]
+__all__ = ["read", "reader_of", "suffixes", "write", "writer_of"]
 
 
 def read(
@@ -31,7 +31,7 @@ def read(
     nearest names, on an unknown format, and DataError, listing the suffixes there are, when no
     reader claims the name, or naming the file, when what it holds is damaged.
     """
-    reader = _pick("reader", path) if format is None else registry.load("reader", format)()
+    reader = reader_of(path) if format is None else registry.load("reader", format)()
     is_told = bool(labels) and hasattr(reader, "read_labelled")
     with readable(path):
         content: AnnData | MuData | pd.DataFrame | Network = (
@@ -44,6 +44,11 @@ def read(
 def write(content: AnnData | MuData | pd.DataFrame | Network, path: Path) -> None:
     """Write in the format that the name asks for, atomically. Raises DataError as ``read``."""
     writer_of(path).write(content, path)
+
+
+def reader_of(path: Path) -> Any:
+    """The reader that claims a file's name; errors as :func:`read`."""
+    return _pick("reader", path)
 
 
 def writer_of(path: Path) -> Any:

@@ -28,7 +28,7 @@ from cellula.core.run import RunContext
 from cellula.data.data_source import DataSource
 from cellula.data.open import open_dataset
 from cellula.data.splits import Fraction, split
-from cellula.io.formats import read
+from cellula.io.formats import read, reader_of
 from cellula.validation.fitted_folder import FittedCard, Tuning
 from cellula.validation.mistakes import mistakes_of
 
@@ -47,6 +47,9 @@ __all__ = [
 
 #: Draws the labels that tune; which seed a model is fitted with does not move them.
 TUNING_SEED = 1
+#: Readers of tables, whose readouts must be named.
+TABLES = ("delimited", "parquet")
+
 PACKAGES = ("cellula", "numpy", "scipy", "pandas")
 
 
@@ -257,6 +260,7 @@ def open_controls(
         same,
         card.value_type.value,
         where or {},
+        readouts=card.readouts if reader_of(path).name in TABLES else (),
         dose_unit=card.dose_unit if "dose_molar" in same else None,
         time_unit=card.time_unit if "time_s" in same else None,
     )
