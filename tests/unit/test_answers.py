@@ -12,7 +12,8 @@ from study_example import answered, cells, prepared, study, table
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
 from cellula.core.run import RunContext
-from cellula.validation.answers import Answer, ClaimTask, answer_fold, distinct, load_metric
+from cellula.evaluation.question import distinct
+from cellula.validation.answers import Answer, ClaimTask, answer_fold, load_metric
 
 
 def pairs(data: Dataset | None = None) -> ClaimTask:

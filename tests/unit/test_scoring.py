@@ -11,8 +11,9 @@ from study_example import GATE, answered, cells, prepared, scored, study, table
 
 from cellula.core import registry
 from cellula.core.run import run_context
+from cellula.evaluation.contest import REPLICATE, ScoredMetric
 from cellula.validation.answers import ClaimTask, FoldAnswers
-from cellula.validation.scoring import REPLICATE, SELECTED, ClaimScores, ScoredMetric
+from cellula.validation.scoring import SELECTED, ClaimScores
 
 
 def pairs() -> ClaimTask:

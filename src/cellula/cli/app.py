@@ -7,7 +7,19 @@ from pathlib import Path
 
 import typer
 
-from cellula.cli import amend, cite, data, demo, explain, fit, plugins, predict, study, verify
+from cellula.cli import (
+    amend,
+    cite,
+    data,
+    demo,
+    evaluate,
+    explain,
+    fit,
+    plugins,
+    predict,
+    study,
+    verify,
+)
 from cellula.core.errors import CellulaError, PrivacyError, Tampered
 
 __all__ = ["app", "run"]
@@ -31,6 +43,7 @@ app.command("verify")(verify.verify)
 app.add_typer(data.app, name="data")
 app.command("fit")(fit.fit)
 app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
 app.command("explain")(explain.explain)
 app.command("cite")(cite.cite)
 app.command("plugins")(plugins.plugins)

@@ -9,13 +9,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
 from cellula.core.query import QueryTable
 
-__all__ = ["describe", "join_frames", "joint_codes", "label_codes", "labels_of"]
+__all__ = ["describe", "distinct", "join_frames", "joint_codes", "label_codes", "labels_of"]
 
 #: Products of numbers of labels are renumbered before they leave int64.
 LARGEST_CODE = 2**62
+
+
+def distinct(data: Dataset) -> QueryTable:
+    """The distinct questions of the profiles, in a fixed order."""
+    questions = data.queries()
+    _, first = np.unique(questions.keys(), return_index=True)
+    return questions.take(first)
 
 
 def joint_codes(tables: Sequence[QueryTable]) -> list[NDArray[np.int64]]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cellula.core.errors import EvidenceError, StudyError
+from cellula.evaluation.contest import N_RESAMPLES
 from cellula.evidence.attempts import (
     Opening,
     earlier_path,
@@ -21,7 +22,6 @@ from cellula.evidence.attempts import (
 from cellula.evidence.lineage import Version, first_opened, openings_before, versions
 from cellula.validation.answers import ClaimTask
 from cellula.validation.preparation import PreparedStudy
-from cellula.validation.scoring import N_RESAMPLES
 from cellula.validation.study import Claim, Study
 from cellula.validation.workspace import Workspace
 

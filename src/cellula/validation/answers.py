@@ -26,12 +26,13 @@ from cellula.core.run import RunContext
 from cellula.core.transform import FittedTransform
 from cellula.data.splits import Fold, Folds, Fraction, held_out_labels, split
 from cellula.evaluation.comparison import compare, concatenate
+from cellula.evaluation.question import distinct
 from cellula.evaluation.score import score
 from cellula.evaluation.uncertainty.split_conformal import SplitConformal, SplitConformalOptions
 from cellula.validation.competitors import BASELINES, Competitor
 from cellula.validation.study import Claim
 
-__all__ = ["Answer", "ClaimTask", "FoldAnswers", "answer_fold", "distinct", "load_metric"]
+__all__ = ["Answer", "ClaimTask", "FoldAnswers", "answer_fold", "load_metric"]
 
 #: A single calibration part must hold this many units; with fewer, all are dealt in turn.
 MANY_UNITS = 100
@@ -107,13 +108,6 @@ class FoldAnswers:
     def of(self, model: str, seed: int) -> Answer:
         """The answer of one model and seed."""
         return next(one for one in self.answers if (one.model, one.seed) == (model, seed))
-
-
-def distinct(data: Dataset) -> QueryTable:
-    """The distinct questions of the profiles, in a fixed order."""
-    questions = data.queries()
-    _, first = np.unique(questions.keys(), return_index=True)
-    return questions.take(first)
 
 
 def answer_fold(

@@ -18,13 +18,14 @@ from cellula.core.comparison import Comparison
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Verdict
 from cellula.data.data_source import DataSource
+from cellula.evaluation.contest import REPLICATE
 from cellula.io.parquet import frame_bytes
 from cellula.validation.competitors import Competitor
 from cellula.validation.harmonising import harmonise_card
 from cellula.validation.preparation import PreparedStudy, split_files
 from cellula.validation.registration import Registration
 from cellula.validation.representation import counted, label_columns, named, represented, spread
-from cellula.validation.scoring import REPLICATE, SELECTED, ClaimScores
+from cellula.validation.scoring import SELECTED, ClaimScores
 
 __all__ = ["bundle_files", "evidence_path", "evidence_paths", "may_include_truth"]
 

@@ -15,10 +15,11 @@ from cellula.core.errors import DataError
 from cellula.core.evidence import Evidence
 from cellula.core.metric import Metric
 from cellula.core.model import Explaining
+from cellula.evaluation.contest import LEVEL, N_RESAMPLES
 from cellula.evaluation.score import score
 from cellula.validation.answers import ClaimTask, FoldAnswers
 from cellula.validation.competitors import Competitor
-from cellula.validation.scoring import LEVEL, N_RESAMPLES, SELECTED, ClaimScores
+from cellula.validation.scoring import SELECTED, ClaimScores
 from cellula.validation.study import Explain
 
 __all__ = ["attribution", "claim_evidence", "gate_evidence"]

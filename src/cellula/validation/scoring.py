@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,79 +13,36 @@ from numpy.typing import NDArray
 from cellula.core import registry
 from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
-from cellula.core.metric import Metric, Score
 from cellula.core.prediction import Prediction
 from cellula.core.run import RunContext, each
-from cellula.evaluation.anchored import AnchoredScore, anchored_score
-from cellula.evaluation.bootstrap import unit_weights
+from cellula.evaluation.anchored import AnchoredScore
 from cellula.evaluation.comparison import as_predictions, compare, concatenate
+from cellula.evaluation.contest import (
+    REPLICATE,
+    Contest,
+    Resamples,
+    ScoredMetric,
+    anchored_in,
+    score_contest,
+    score_table,
+)
 from cellula.evaluation.question import join_frames
 from cellula.evaluation.replicate import split_halves
-from cellula.evaluation.score import score, score_rows
+from cellula.evaluation.scorer import Scorer
 from cellula.evaluation.space import Space, fit_pca
 from cellula.validation.answers import ClaimTask, FoldAnswers, load_metric
 from cellula.validation.competitors import BASELINES
-from cellula.validation.scorer import Scorer
 
 __all__ = [
-    "LEVEL",
-    "N_RESAMPLES",
-    "REPLICATE",
     "SELECTED",
     "ClaimScores",
-    "ScoredMetric",
-    "View",
     "fitted_on",
     "score_claim",
 ]
 
-N_RESAMPLES = 1000
-#: With more pairs of perturbation and context than this, strata are one or the other.
-MOST_PAIRS = 5000
-LEVEL = 0.95
-#: Names of the rows that are no model of the study.
+#: The name of the row that is what training selects.
 SELECTED = "selected"
-REPLICATE = "replicate"
 READOUTS = "readouts"
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """All models beside the observed profiles of all folds, in one space.
-
-    full: model -> comparison with all profiles. halved: the same on half of the profiles of
-    every group, where ``replicate`` (the other half, as if predicted) is the ceiling; empty
-    where the data hold no replicate.
-    """
-
-    full: Mapping[str, Comparison]
-    halved: Mapping[str, Comparison]
-    replicate: Comparison | None
-
-
-@final
-class _Resamples:
-    """The same resamples of the units for every model, baseline and replicate."""
-
-    def __init__(self, run: RunContext) -> None:
-        self._run = run
-        self._drawn: dict[int, NDArray[np.float64]] = {}
-
-    def of(self, comparison: Comparison) -> NDArray[np.float64]:
-        """Weights (resamples, units); equal for comparisons with equally many units."""
-        n_units = len(comparison.units)
-        if n_units not in self._drawn:
-            self._drawn[n_units] = unit_weights(n_units, N_RESAMPLES, self._run.child(n_units).rng)
-        return self._drawn[n_units]
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredMetric:
-    """One model by one metric: the score, and its place between baseline and ceiling."""
-
-    model: str
-    score: Score
-    anchored: AnchoredScore | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +54,7 @@ class ClaimScores:
     of the claim. rows: one row a model, metric and stratum (perturbation, context or both).
     """
 
-    view: View
+    view: Contest
     fold: NDArray[Any]
     in_domain: Mapping[str, NDArray[np.bool_]]
     table: tuple[ScoredMetric, ...]
@@ -118,17 +75,16 @@ def score_claim(
     intervals that the gates read, as registered (default: those of the study file).
     """
     spent = tuple(rule.ci for rule in task.claim.gate) if levels is None else levels
-    views: dict[str, View] = {}
+    views: dict[str, Contest] = {}
     for name in (READOUTS, *(rule.space for rule in task.claim.gate)):
         if name not in views:
             spaces = [_space(task, number, name, run) for number in range(len(folds))]
             views[name] = _view(task, observed, folds, spaces, run)
     view = views[READOUTS]
-    weights = _Resamples(run.child(task.claim.id, "bootstrap"))
+    weights = Resamples(run.child(task.claim.id, "bootstrap"))
     space_of = {rule.metric: rule.space for rule in task.claim.gate}
     for chosen in views.values():
-        for comparison in (*chosen.full.values(), *chosen.halved.values()):
-            weights.of(comparison)
+        weights.draw(chosen)
 
     gated = {rule.metric: Scorer.of(load_metric(rule.metric)) for rule in task.claim.gate}
 
@@ -136,7 +92,8 @@ def score_claim(
         fresh = Scorer.of(registry.load("metric", name)())
         id = fresh.metric.definition.id
         scorer, chosen = gated.get(id, fresh), views[space_of.get(id, READOUTS)]
-        return _scored(task, scorer, chosen, weights), _rows(scorer.metric, chosen)
+        found = score_contest(scorer, chosen, weights, task.unit)
+        return found, score_table(scorer.metric, chosen)
 
     scored = list(each(by_metric, registry.names("metric"), run))
     fold = _folds_of_groups(task, observed, folds)
@@ -150,7 +107,7 @@ def score_claim(
         },
         table=tuple(one for table, _ in scored for one in table),
         gates=tuple(
-            _anchored(task, gated[rule.metric], views[rule.space], SELECTED, weights, level)
+            anchored_in(gated[rule.metric], views[rule.space], SELECTED, weights, task.unit, level)
             for rule, level in zip(task.claim.gate, spent, strict=True)
         ),
         rows=pd.DataFrame([row for _, rows in scored for row in rows]),
@@ -190,7 +147,7 @@ def _view(
     folds: Sequence[FoldAnswers],
     spaces: Sequence[Space | None],
     run: RunContext,
-) -> View:
+) -> Contest:
     names = _answered(task)
     full: dict[str, list[Comparison]] = {name: [] for name in names}
     halved: dict[str, list[Comparison]] = {name: [] for name in names}
@@ -209,8 +166,11 @@ def _view(
             again = as_predictions(halves[1])
             replicate.append(_against(task, halves[0], again, controls, space))
     always = _always_selected(folds)
-    return View(
-        _joined(full, always), _joined(halved, always), _joined_replicate(replicate, halved)
+    return Contest(
+        full=_joined(full, always),
+        halved=_joined(halved, always),
+        replicate=_joined_replicate(replicate, halved),
+        baselines={one.kind: one.id for one in task.models if one.is_baseline},
     )
 
 
@@ -309,78 +269,3 @@ def _flags(
     asked = comparison.groups[columns].assign(fold=fold)
     merged = asked.merge(known, on=[*columns, "fold"], how="left", validate="many_to_one")
     return np.asarray(merged["in_domain"], bool)
-
-
-# -- scores -----------------------------------------------------------------------------------
-def _scored(task: ClaimTask, scorer: Scorer, view: View, weights: _Resamples) -> list[ScoredMetric]:
-    metric, sums = scorer.metric, scorer.sums
-    found: list[ScoredMetric] = []
-    for name, comparison in view.full.items():
-        same = next((one for one in found if view.full[one.model] is comparison), None)
-        if same is not None:
-            found.append(replace(same, model=name))
-            continue
-        drawn = weights.of(comparison)
-        value = score(
-            metric, comparison, weights=drawn, level=LEVEL, unit=task.unit, aggregates=sums
-        )
-        anchored = None
-        if np.isfinite(value.value) and metric.definition.direction != "target":
-            anchored = _anchored(task, scorer, view, name, weights, LEVEL)
-        found.append(ScoredMetric(name, value, anchored))
-    if view.replicate is not None:
-        drawn = weights.of(view.replicate)
-        value = score(metric, view.replicate, weights=drawn, level=LEVEL, unit=task.unit)
-        found.append(ScoredMetric(REPLICATE, value, None))
-    return found
-
-
-def _anchored(
-    task: ClaimTask,
-    scorer: Scorer,
-    view: View,
-    model: str,
-    weights: _Resamples,
-    level: float,
-) -> AnchoredScore:
-    parts = view.halved if view.replicate is not None else view.full
-    anchors = {
-        one.kind: parts[one.id] for one in task.models if one.is_baseline and one.id in parts
-    }
-    return anchored_score(
-        scorer.metric,
-        parts[model],
-        anchors,
-        view.replicate,
-        weights=weights.of(parts[model]),
-        level=level,
-        unit=task.unit,
-        aggregates=scorer.sums,
-    )
-
-
-def _rows(metric: Metric, view: View) -> list[dict[str, Any]]:
-    return [
-        {
-            "model": name,
-            "metric": row.metric,
-            "perturbation": row.perturbation,
-            "context": row.context,
-            "value": row.value,
-            "reason": row.reason,
-            "n_groups": row.n_groups,
-        }
-        for name, comparison in view.full.items()
-        if "#" not in name
-        for by in _strata(comparison)
-        for row in score_rows(metric, comparison, by)
-    ]
-
-
-def _strata(comparison: Comparison) -> tuple[tuple[str, ...], ...]:
-    """By perturbation, by context, and by both where there are several of each but not many."""
-    single = (("perturbation",), ("context",))
-    n_pairs = len(comparison.groups[["perturbation", "context"]].drop_duplicates())
-    n_contexts = comparison.groups["context"].nunique()
-    is_more = n_contexts > 1 and n_pairs > comparison.groups["perturbation"].nunique()
-    return (*single, ("perturbation", "context")) if is_more and n_pairs <= MOST_PAIRS else single

@@ -1,0 +1,101 @@
+"""``cellula evaluate``: predicted beside real profiles, every number in its context."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cellula.cli.fit import EXPLORATORY
+from cellula.cli.pairs import pairs, repeated_pairs
+from cellula.cli.terminal import TerminalProgress, print_json, say
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    real: Annotated[Path, typer.Option("--real", help="Real profiles, controls among them.")],
+    pred: Annotated[
+        Path, typer.Option("--pred", help="Predicted profiles: cells, or one row a question.")
+    ],
+    roles: Annotated[
+        str, typer.Option("--roles", help="perturbation=COLUMN,control=...,context=COLUMN,...")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for scores.csv and summary.csv.")],
+    pred_roles: Annotated[
+        str | None,
+        typer.Option("--pred-roles", help="Columns of the predictions (default: as --roles)."),
+    ] = None,
+    value_type: Annotated[
+        str, typer.Option("--value-type", help="What the numbers are: log1p, counts, ...")
+    ] = "log1p",
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", help="column=value of the real rows to keep; may be repeated."),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", help="Name of a metric; may be repeated (default: all)."),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option("--unit", help="Role of the unit of replication.")
+    ] = None,
+    dose_unit: Annotated[str | None, typer.Option("--dose-unit", help="M, uM, nM, ...")] = None,
+    time_unit: Annotated[str | None, typer.Option("--time-unit", help="s, min, h, d.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    threads: Annotated[int, typer.Option("--threads", min=1)] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Replace the folder's tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score predictions beside the best trivial answer and a replicate of the real cells."""
+    from tempfile import TemporaryDirectory
+
+    from cellula.core.run import run_context
+    from cellula.evaluation.panel import MODEL
+    from cellula.validation.evaluating import Asked, evaluate_files, write_panel
+
+    asked = Asked(
+        real=real,
+        predicted=pred,
+        columns=pairs(roles, "--roles"),
+        predicted_columns=None if pred_roles is None else pairs(pred_roles, "--pred-roles"),
+        value_type=value_type,
+        where=repeated_pairs(where or (), "--where"),
+        dose_unit=dose_unit,
+        time_unit=time_unit,
+        unit=unit,
+        metrics=tuple(metric or ()),
+    )
+    with TemporaryDirectory() as scratch:
+        run = run_context(seed, Path(scratch), threads=threads, progress=TerminalProgress())
+        panel = evaluate_files(asked, run)
+    paths = write_panel(panel, out, is_replaced=force)
+    if as_json:
+        print_json(
+            {
+                "out": [str(path) for path in paths],
+                "tier": "T0",
+                "unit": panel.unit,
+                "n_units": panel.n_units,
+                "n_groups": panel.n_groups,
+                "ceiling": "replicate" if panel.has_replicate else "ideal",
+                "summary": panel.summary.to_dict("records"),
+            }
+        )
+        return
+    say(f"{panel.n_groups} groups, {panel.n_units} units of replication ({panel.unit})")
+    say(f"{'metric':34}{'model':>9}{'interval':>20}{'baseline':>10}{'ceiling':>9}{'anchored':>10}")
+    for row in panel.summary[panel.summary["model"] == MODEL].to_dict("records"):
+        say(_line(row))
+    for path in paths:
+        say(f"wrote    {path}")
+    say(EXPLORATORY)
+
+
+def _line(row: dict[Any, Any]) -> str:
+    """A metric of the prediction between its baseline and its ceiling."""
+    interval = f"{row['lower']:.3g} to {row['upper']:.3g}"
+    numbers = f"{row['b']:10.3g}{row['r']:9.3g}{row['anchored']:10.3g}"
+    told = row["reason"] or row["anchored_reason"]
+    return f"{row['metric']:34}{row['value']:9.3g}{interval:>20}{numbers}  {told}".rstrip()
