@@ -13,7 +13,7 @@ from cellula.core import registry
 from cellula.core.run import run_context
 from cellula.evaluation.contest import REPLICATE, ScoredMetric
 from cellula.validation.answers import ClaimTask, FoldAnswers
-from cellula.validation.scoring import SELECTED, ClaimScores
+from cellula.validation.scoring import SELECTED, USUAL, ClaimScores, scored_metrics
 
 
 def pairs() -> ClaimTask:
@@ -54,8 +54,7 @@ def of(scores: ClaimScores, model: str, metric: str) -> ScoredMetric:
 
 def test_every_model_has_a_row_for_every_metric(scores: ClaimScores) -> None:
     models = ("mean_response", "offset", "linear", SELECTED)
-    for name in registry.names("metric"):
-        id = registry.load("metric", name).definition.id
+    for id in USUAL:
         for model in models:
             row = of(scores, model, id)
             assert np.isfinite(row.score.value) != bool(row.score.reason)
@@ -141,3 +140,9 @@ def test_threads_do_not_change_a_number(
     assert repr(again.table) == repr(scores.table)
     assert repr(again.gates) == repr(scores.gates)
     assert again.rows.equals(scores.rows)
+
+
+def test_a_claim_is_scored_by_what_it_names_and_not_by_what_is_installed() -> None:
+    claim = study(gate=[GATE | {"metric": "rmse@1"}], metrics=["knn_recall@1"]).claim[0]
+    assert set(scored_metrics(claim)) == {*USUAL, "knn_recall@1"}
+    assert "two_sample_auroc" in registry.names("metric")

@@ -12,7 +12,9 @@ from typing import Any
 from cellula.core import registry
 from cellula.data.catalogue import source as catalogue
 from cellula.report.references import bibliography
+from cellula.validation.answers import load_metric
 from cellula.validation.competitors import BASELINES
+from cellula.validation.scoring import scored_metrics
 from cellula.validation.study import Study
 
 __all__ = ["Citation", "bibtex", "citations"]
@@ -66,9 +68,9 @@ def _of_plugins(study: Study) -> Iterator[tuple[str, str]]:
             name = source.harmonise.name
             for key in registry.load("transform", name).references:
                 yield key, f"correction of batches {name}"
-    for name in registry.names("metric"):
-        for key in registry.load("metric", name)().definition.references:
-            yield key, f"metric {name}"
+    for id in sorted({id for claim in study.claim for id in scored_metrics(claim)}):
+        for key in load_metric(id).definition.references:
+            yield key, f"metric {id.partition('@')[0]}"
     for key in registry.load("uncertainty", UNCERTAINTY).references:
         yield key, "intervals"
 

@@ -74,11 +74,13 @@ def _check_plugins(study: Study, name: str) -> None:
     """Raise StudyError listing every model and metric that is not there as the study says."""
     mistakes = [*harmonise_mistakes(study), *model_mistakes(study)]
     for number, claim in enumerate(study.claim):
-        for place, rule in enumerate(claim.gate):
+        named = {f"gate.{place}.metric": rule.metric for place, rule in enumerate(claim.gate)}
+        named |= {f"metrics.{place}": metric for place, metric in enumerate(claim.metrics)}
+        for place, metric in named.items():
             try:
-                load_metric(rule.metric)
+                load_metric(metric)
             except CellulaError as error:
-                mistakes.append(f"claim.{number}.gate.{place}.metric: {error}")
+                mistakes.append(f"claim.{number}.{place}: {error}")
     if mistakes:
         raise StudyError(f"{name} has {len(mistakes)} mistake(s):", mistakes)
 

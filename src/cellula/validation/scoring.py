@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellula.core import registry
 from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
 from cellula.core.prediction import Prediction
@@ -32,16 +31,36 @@ from cellula.evaluation.scorer import Scorer
 from cellula.evaluation.space import Space, fit_pca
 from cellula.validation.answers import ClaimTask, FoldAnswers, load_metric
 from cellula.validation.competitors import BASELINES
+from cellula.validation.study import Claim
 
 __all__ = [
     "SELECTED",
+    "USUAL",
     "ClaimScores",
     "fitted_on",
     "score_claim",
+    "scored_metrics",
 ]
 
 #: The name of the row that is what training selects.
 SELECTED = "selected"
+#: What every claim is scored by, whatever its gates ask for.
+USUAL = (
+    "coverage@1",
+    "energy_distance@1",
+    "interval_width@1",
+    "pearson@1",
+    "pearson_delta@1",
+    "pearson_within_context@1",
+    "pearson_within_perturbation@1",
+    "r2@1",
+    "rmse@1",
+    "spearman@1",
+    "spearman_within_context@1",
+    "spearman_within_perturbation@1",
+    "variance_explained@1",
+    "wasserstein_per_gene@1",
+)
 READOUTS = "readouts"
 
 
@@ -88,14 +107,13 @@ def score_claim(
 
     gated = {rule.metric: Scorer.of(load_metric(rule.metric)) for rule in task.claim.gate}
 
-    def by_metric(name: str) -> tuple[list[ScoredMetric], list[dict[str, Any]]]:
-        fresh = Scorer.of(registry.load("metric", name)())
-        id = fresh.metric.definition.id
-        scorer, chosen = gated.get(id, fresh), views[space_of.get(id, READOUTS)]
+    def by_metric(id: str) -> tuple[list[ScoredMetric], list[dict[str, Any]]]:
+        scorer = gated.get(id) or Scorer.of(load_metric(id))
+        chosen = views[space_of.get(id, READOUTS)]
         found = score_contest(scorer, chosen, weights, task.unit)
         return found, score_table(scorer.metric, chosen)
 
-    scored = list(each(by_metric, registry.names("metric"), run))
+    scored = list(each(by_metric, scored_metrics(task.claim), run))
     fold = _folds_of_groups(task, observed, folds)
     return ClaimScores(
         view=view,
@@ -112,6 +130,15 @@ def score_claim(
         ),
         rows=pd.DataFrame([row for _, rows in scored for row in rows]),
     )
+
+
+def scored_metrics(claim: Claim) -> tuple[str, ...]:
+    """The metrics that a claim is scored by: the usual, those of its gates, those it names.
+
+    Not all that are registered: a plug-in that somebody installs changes no bundle.
+    """
+    named = (*USUAL, *(rule.metric for rule in claim.gate), *claim.metrics)
+    return tuple(sorted(dict.fromkeys(named)))
 
 
 def fitted_on(task: ClaimTask) -> dict[str, NDArray[np.int64]]:

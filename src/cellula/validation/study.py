@@ -40,6 +40,10 @@ __all__ = [
 Level = Literal["low", "medium", "high"]
 
 
+#: A metric and the version of its definition.
+METRIC = r"^[a-z0-9_]+@[0-9]+$"
+
+
 class Header(Strict):
     """Who asks what."""
 
@@ -123,7 +127,7 @@ class ModelChoice(Strict):
 class GateRule(Strict):
     """A threshold with its reason."""
 
-    metric: str = Field(pattern=r"^[a-z0-9_]+@[0-9]+$")
+    metric: str = Field(pattern=METRIC)
     """A registered metric as ``name@version``, such as ``pearson_delta@1``."""
     space: str = Field(default="readouts", pattern=r"^(readouts|pca[1-9][0-9]*)$")
     """Readouts, or so many principal components (``pca50``) of the training cells."""
@@ -187,6 +191,8 @@ class Claim(Strict):
     """Ids of the models that may be chosen for it; all of the study where empty."""
     statement: str = ""
     """The claim in words."""
+    metrics: tuple[Annotated[str, Field(pattern=METRIC)], ...] = ()
+    """Metrics, as ``name@version``, that are reported beside those of the gates and the usual."""
     gate: tuple[GateRule, ...] = Field(min_length=1)
     """Thresholds; the claim must reach all of them."""
 

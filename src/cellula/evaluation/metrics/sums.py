@@ -60,6 +60,7 @@ def population_terms(
         if not is_enough:
             reasons.append(f"fewer than {min_cells} observed or predicted cells")
             continue
-        values[group] = distance(x, y)
-        reasons.append("" if np.isfinite(values[group]) else "a cell has a value that is no number")
+        is_finite = bool(np.isfinite(x).all() and np.isfinite(y).all())
+        values[group] = distance(x, y) if is_finite else np.nan
+        reasons.append("" if is_finite else "a cell has a value that is no number")
     return mean_terms(values, np.array(reasons, dtype=str))

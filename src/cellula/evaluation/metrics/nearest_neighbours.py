@@ -1,0 +1,148 @@
+"""Do predicted cells lie where real cells lie, and everywhere they lie? By nearest neighbours."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellula.core.comparison import Comparison
+from cellula.core.metric import MetricDefinition, Terms
+from cellula.evaluation.metrics.sums import population_terms, ratio
+
+__all__ = ["KnnCoverage", "KnnDensity", "KnnPrecision", "KnnRecall"]
+
+#: Neighbours that make the ball of a cell.
+K = 5
+#: Relative rounding of a squared distance.
+TINY = 1e-9
+REFERENCES = ("kynkaanniemi2019", "naeem2020")
+BALL = f"B(x) the ball of a cell up to its {K}th nearest neighbour among its own side"
+
+Floats = NDArray[np.float64]
+
+
+def _definition(name: str, equation: str, *, is_target: bool = False) -> MetricDefinition:
+    return MetricDefinition(
+        name=name,
+        version=1,
+        equation=f"mean over groups of {equation}; {BALL}",
+        layer="cell",
+        space="the space of the compared cells; readouts where none is chosen",
+        genes="all dimensions of the space, Euclidean",
+        control="none",
+        aggregation=f"equal-weight mean over groups with at least {K + 1} cells on each side",
+        direction="target" if is_target else "higher",
+        ideal=1.0,
+        references=REFERENCES,
+        needs_cells=True,
+    )
+
+
+@final
+class KnnPrecision:
+    """Share of the predicted cells that lie where real cells lie [kynkaanniemi2019]_; 0 to 1."""
+
+    definition: ClassVar[MetricDefinition] = _definition(
+        "knn_precision", "the share of predicted cells inside any B(x), x observed"
+    )
+
+    def terms(self, comparison: Comparison) -> Terms:
+        """Precision of the group, and 1."""
+        return population_terms(comparison, _precision, min_cells=K + 1)
+
+    def finish(self, sums: Floats) -> Floats:
+        """Mean over groups; NaN without groups."""
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+@final
+class KnnRecall:
+    """Share of the real cells that lie where predicted cells lie [kynkaanniemi2019]_; 0 to 1."""
+
+    definition: ClassVar[MetricDefinition] = _definition(
+        "knn_recall", "the share of observed cells inside any B(y), y predicted"
+    )
+
+    def terms(self, comparison: Comparison) -> Terms:
+        """Recall of the group, and 1."""
+        return population_terms(comparison, _recall, min_cells=K + 1)
+
+    def finish(self, sums: Floats) -> Floats:
+        """Mean over groups; NaN without groups."""
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+@final
+class KnnDensity:
+    """How many real balls hold a predicted cell, over their number [naeem2020]_; 1 is right.
+
+    Below 1 predicted cells avoid where real cells are dense, above 1 they crowd there: the mean
+    cell, repeated, has a high density and a poor coverage.
+    """
+
+    definition: ClassVar[MetricDefinition] = _definition(
+        "knn_density",
+        f"the mean over predicted cells of the number of B(x) around it, x observed, over {K}; "
+        "the surface of a ball is outside",
+        is_target=True,
+    )
+
+    def terms(self, comparison: Comparison) -> Terms:
+        """Density of the group, and 1."""
+        return population_terms(comparison, _density, min_cells=K + 1)
+
+    def finish(self, sums: Floats) -> Floats:
+        """Mean over groups; NaN without groups."""
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+@final
+class KnnCoverage:
+    """Share of the real cells with a predicted cell in their ball [naeem2020]_; 0 to 1."""
+
+    definition: ClassVar[MetricDefinition] = _definition(
+        "knn_coverage", "the share of observed cells x whose B(x) holds a predicted cell"
+    )
+
+    def terms(self, comparison: Comparison) -> Terms:
+        """Coverage of the group, and 1."""
+        return population_terms(comparison, _coverage, min_cells=K + 1)
+
+    def finish(self, sums: Floats) -> Floats:
+        """Mean over groups; NaN without groups."""
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+def _squared(x: Floats, y: Floats) -> Floats:
+    """Squared Euclidean distances of all pairs: (cells of x, cells of y)."""
+    lengths = np.square(x).sum(axis=1)[:, None] + np.square(y).sum(axis=1)
+    return np.asarray(np.maximum(lengths - 2.0 * (x @ y.T), 0.0), np.float64)
+
+
+def _is_near(x: Floats, y: Floats, *, is_open: bool = False) -> NDArray[np.bool_]:
+    """Whether a cell of y lies in the ball of a cell of x: (cells of x, cells of y).
+
+    is_open: the surface is outside; rounding counts as the surface.
+    """
+    centre = x.mean(axis=0)
+    x, y = x - centre, y - centre
+    radii = np.partition(_squared(x, x), K, axis=1)[:, K] * (1.0 - TINY if is_open else 1.0 + TINY)
+    return np.asarray(_squared(x, y) <= radii[:, None], np.bool_)
+
+
+def _precision(x: Floats, y: Floats) -> float:
+    return float(_is_near(x, y).any(axis=0).mean())
+
+
+def _recall(x: Floats, y: Floats) -> float:
+    return _precision(y, x)
+
+
+def _density(x: Floats, y: Floats) -> float:
+    return float(_is_near(x, y, is_open=True).sum(axis=0).mean() / K)
+
+
+def _coverage(x: Floats, y: Floats) -> float:
+    return float(_is_near(x, y).any(axis=1).mean())
