@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-from dossier_example import example_files, example_ledger
+from dossier_example import corrected_batches, example_files, example_ledger, example_versions
 
 from cellula.report.dossier import render
 from cellula.report.record import read_record
@@ -37,6 +37,8 @@ addEventListener("load", () => {
   const box = e => e.getBoundingClientRect();
   const name = e => e.tagName + ":" + e.textContent.trim().slice(0, 40);
   const pages = document.documentElement;
+  const folded = pages.scrollHeight;
+  for (const fold of document.querySelectorAll("details")) fold.open = true;
   const outside = [...document.querySelectorAll("main *")].filter(e => seen(e)
     && !e.closest(".wrap:not(.stack), pre") && box(e).right > innerWidth + 1).map(name);
   const figures = [...document.querySelectorAll("svg[role=img]")].filter(seen);
@@ -75,6 +77,7 @@ addEventListener("load", () => {
     if (contrast < 4.5) faint.push(contrast.toFixed(1) + " " + name(e));
   }
   const found = {width: innerWidth, content: pages.scrollWidth, outside, clashes, faint, smallest,
+    folded, sections: [...document.querySelectorAll("section")].map(e => e.id),
     figures: figures.length, wide: figures.filter(f => f.closest(".wide")).length,
     paper: light(getComputedStyle(document.body).backgroundColor),
     height: pages.scrollHeight};
@@ -95,6 +98,20 @@ FRAME = """<!doctype html><meta name="color-scheme" content="light dark">
 @pytest.fixture(scope="module")
 def page() -> str:
     return render(read_record(example_files(4000), example_ledger()))
+
+
+@pytest.fixture(scope="module")
+def whole() -> str:
+    """A page that has every section and figure: several versions, batches corrected."""
+    files = example_files(1200)
+    batch = json.loads(files["evidence/batch-data.json"])
+    batch["payload"] = corrected_batches() | {
+        "is_applicable": True, "is_confounded": False, "is_shifted": False, "n_batches": 4,
+        "p_value": 0.002, "variance_explained": 0.015, "confounding": 0.1, "alpha": 0.01,
+        "min_variance_explained": 0.02, "reason": "1,720 control profiles; unit: donor (12)",
+    }  # fmt: skip
+    files["evidence/batch-data.json"] = json.dumps(batch).encode()
+    return render(read_record(files, example_versions()))
 
 
 def browse(tmp_path: Path, *arguments: str) -> str:
@@ -139,6 +156,22 @@ def test_it_is_readable(page: str, tmp_path: Path, width: int, scheme: str) -> N
     assert found["figures"] >= 8
     assert found["wide"] == (found["figures"] if width == 1280 else 0)
     assert (found["paper"] < 0.05) == (scheme == "dark")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 400])
+def test_versions_cautions_and_corrections_are_readable(
+    whole: str, tmp_path: Path, width: int, scheme: str
+) -> None:
+    """The sections that the demo lacks; what is folded is opened and measured as well."""
+    for part in ("Curve over versions", "caution", "mixing of batches", "with evidence in this"):
+        assert part in whole
+    found = measure(whole, tmp_path, width, *(("--force-dark-mode",) if scheme == "dark" else ()))
+    assert {"cautions", "versions", "requirements"} <= set(found["sections"])
+    assert found["content"] <= width, "the page scrolls sideways"
+    assert (found["outside"], found["clashes"], found["faint"]) == ([], [], [])
+    assert found["smallest"] >= 10.5
+    assert found["folded"] < 0.9 * found["height"], "folding must make the page shorter"
 
 
 @pytest.mark.parametrize("width", [1280, 390])

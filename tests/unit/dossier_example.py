@@ -466,3 +466,80 @@ def example_ledger() -> list[dict[str, Any]]:
         dict(zip(fields, (n, f"2026-11-02T09:00:{n:02d}+00:00", *event), strict=True))
         for n, event in enumerate(events, start=1)
     ]
+
+
+def corrected_batches(**kept: Any) -> dict[str, Any]:
+    """Evidence of a correction of batches, before and after; ``kept`` changes what it kept."""
+    state = {"mixing": 0.2, "biology": {"context": {"silhouette": 0.5, "ari": 0.9}}}
+    after = {"mixing": 0.97, "biology": {"context": {"silhouette": 0.48, "ari": 0.9}}}
+    numbers = {"statistic": 9.0, "p_value": 0.002, "variance_explained": 0.3, "is_shifted": True}
+    return {
+        "harmonise": {
+            "name": "combat",
+            "options": {"max_confounding": 0.5},
+            "references": ["johnson2007"],
+            "fitted_on": "training profiles",
+        },
+        "claims": [
+            {
+                "claim": "unseen",
+                "fold": "fold-1",
+                "n_folds": 3,
+                "n_profiles": 120,
+                "before": numbers,
+                "after": {**numbers, "p_value": None, "variance_explained": 0.0},
+                "kept": {
+                    "before": state,
+                    "after": after,
+                    "is_mixed": True,
+                    "is_biology_kept": True,
+                    "reason": "",
+                    "min_mixing": 0.8,
+                    "max_loss": 0.1,
+                    "neighbours_kept": 0.9,
+                }
+                | kept,
+            }
+        ],
+    }
+
+
+def example_versions() -> list[dict[str, Any]]:
+    """A ledger of three versions: fresh, the same labels again, fresh again and not run yet."""
+    of_last = hash_json(STUDY)
+    events: list[tuple[str, str, dict[str, Any]]] = []
+    for version, n_earlier in ((1, 0), (2, 1), (3, 0)):
+        name = of_last if version == 3 else f"{version}" * 64
+        looked = {
+            "earlier_attempts": ["1" * 64] * n_earlier,
+            "levels": [0.975 if n_earlier else 0.95],
+            "kind": "unseen_pair",
+            "openings": [],
+            "is_fresh": not n_earlier,
+        }
+        statement = {
+            "study_id": "gdsc-01", "version": version, "study_hash": name,
+            "sealed": dict.fromkeys(SKILL, "0" * 64), "attempts": dict.fromkeys(SKILL, looked),
+            "digest": "0" * 64, "splits": {}, "amends": None if version == 1 else "1" * 64,
+            "reason": "" if version == 1 else f"a reason that wraps, of version {version}",
+        }  # fmt: skip
+        registration = {"registration": {"statement": statement}, "study_hash": name}
+        events.append(("registered", "gdsc-01", registration))
+        if version == 3:
+            continue
+        events.append(("run_started", "gdsc-01", {"study_hash": name}))
+        for claim in SKILL:
+            number = {
+                "number": 0.3 * version,
+                "lower": 0.3 * version - 0.1,
+                "upper": 0.3 * version + 0.1,
+            }
+            told = {"gate": "anchored_score", "about": METRICS[0], "threshold": 0.5, **number}
+            outcome = "passed" if number["lower"] >= 0.5 else "failed"
+            events.append(("decided", claim, told | {"outcome": outcome, "study_hash": name}))
+        events.append(("run_finished", "gdsc-01", {"study_hash": name}))
+    fields = ("seq", "time", "kind", "subject", "payload")
+    return [
+        dict(zip(fields, (n, f"2026-11-02T09:00:{n:02d}+00:00", *event), strict=True))
+        for n, event in enumerate(events, start=1)
+    ]

@@ -108,7 +108,7 @@ def test_a_dose_beyond_the_training_range() -> None:
     assert "outside_training_range" not in found(with_columns(dose_molar=dose))
     dose[test[:3]] = 1e-4
     (caution,) = found(with_columns(dose_molar=dose))["outside_training_range"]
-    assert (caution["n"], caution["where"]) == (3, "pairs, dose_molar")
+    assert (caution["n"], caution["where"]) == (3, "pairs, dose")
 
 
 @pytest.mark.requirement("R9")

@@ -66,7 +66,7 @@ def test_strata_without_a_correlation_say_why() -> None:
     observed[20:] = 1.0
     given = replace(given, groups=groups, observed=observed)
     terms = SpearmanWithinPerturbation().terms(given)
-    assert terms.reasons[0] == "perturbation few has 2 group(s), a correlation needs 3"
+    assert terms.reasons[0] == "perturbation few has 2 groups, a correlation needs 3"
     assert terms.reasons[30] == "the observed values of perturbation B do not vary"
     assert terms.reasons[5] == ""
     assert score(SpearmanWithinPerturbation(), given).n_groups == 18

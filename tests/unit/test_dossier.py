@@ -121,7 +121,7 @@ def test_scores_carry_interval_baseline_and_threshold(record: StudyRecord, page:
         (score,) = record.gate_scores(claim)
         anchored = score.anchored
         told = estimate(anchored.value, anchored.lower, anchored.upper)
-        assert f"Variance explained {told}, required" in page.text
+        assert f"Variance explained {told}, lower bound required" in page.text
     assert "On this scale 0 is the mean response, 1 the ideal value." in page.text
     assert re.search(r"required ≥\s.50: reached\.", page.text)
     assert re.search(r"required ≥\s.20: not reached\.", page.text)
@@ -325,8 +325,76 @@ def test_batches_are_told_when_there_are_any(files: dict[str, bytes]) -> None:
         }  # fmt: skip
 
     text = Page(changed(files, "evidence/batch-data.json", shift)).text
-    assert "yes, p < .001" in text
+    assert "yes: batches explain 21 % of the scatter, p < .001" in text
     assert "yes, .93 (0 none, 1 inseparable)" in text
+
+
+def test_a_shift_needs_a_small_p_and_a_share_that_matters(files: dict[str, bytes]) -> None:
+    def told(p_value: float, share: float) -> str:
+        def shift(found: dict[str, Any]) -> None:
+            found["payload"] = {
+                "is_applicable": True, "reason": "", "n_batches": 2, "p_value": p_value,
+                "variance_explained": share, "confounding": 0.0, "is_confounded": False,
+                "is_shifted": False, "alpha": 0.01, "min_variance_explained": 0.02,
+            }  # fmt: skip
+
+        return Page(changed(files, "evidence/batch-data.json", shift)).text
+
+    small = "too small to matter: batches explain 1.5 % of the scatter, p = .002"
+    assert f"{small}; a share below 2 % is let pass" in told(0.002, 0.0154)
+    assert "none found: batches explain 0.1 % of the scatter, p = .340" in told(0.34, 0.001)
+
+
+@pytest.mark.requirement("R7", "C1")
+def test_few_units_leave_a_claim_undecided_not_refused(files: dict[str, bytes]) -> None:
+    def starve(verdicts: list[dict[str, Any]]) -> None:
+        for verdict in verdicts:
+            if verdict["subject"] == "unseen-tissue" and verdict["slot"] != "entry":
+                verdict["outcome"] = "underpowered"
+
+    text = Page(changed(files, "verdicts.json", starve)).text
+    assert "Undecided for contexts never seen in training: the units of replication are" in text
+    assert "does not support it" not in text
+
+
+def test_two_claims_on_one_scope_go_by_name(files: dict[str, bytes]) -> None:
+    def alike(study: dict[str, Any]) -> None:
+        study["claim"][0]["kind"] = study["claim"][1]["kind"]
+
+    text = Page(changed(files, "study.json", alike)).text
+    assert "for contexts never seen in training (unseen-pair)" in text
+    assert "for contexts never seen in training (unseen-tissue)" in text
+
+
+def test_an_interval_too_wide_is_not_called_a_score_too_low(files: dict[str, bytes]) -> None:
+    def widen(verdicts: list[dict[str, Any]]) -> None:
+        for verdict in verdicts:
+            if verdict["subject"] == "unseen-pair" and verdict["slot"] == "decision":
+                verdict["outcome"] = "failed"
+
+    text = Page(changed(files, "verdicts.json", widen)).text
+    assert re.search(r"required ≥\s.50: reached, but the interval is too wide\.", text)
+
+
+def test_a_context_that_is_a_time_has_its_unit(files: dict[str, bytes]) -> None:
+    def timed(study: dict[str, Any]) -> None:
+        columns = {"context": "duration", "time_s": "duration", "perturbation": "drug"}
+        study["data"][0].update(columns=columns, time_unit="h")
+
+    study = json.loads(files["study.json"])
+    timed(study)
+    named = read_record({"study.json": json.dumps(study).encode()}).label_words("context")
+    assert (named("24"), named("A172")) == ("24\u00a0h", "A172")
+    plain = read_record({"study.json": files["study.json"]}).label_words("context")
+    assert plain("24") == "24"
+
+
+def test_long_tables_are_folded_with_what_they_come_to(html: str, page: Page) -> None:
+    folds = re.findall(r"<summary>.*?<span>(.*?)</span></summary>", html, re.S)
+    assert any(one.startswith("Every verdict with its reason: ") for one in folds)
+    assert any("of the bundle, each with its SHA-256" in one for one in folds)
+    assert any("requirements with evidence in this bundle" in one for one in folds)
+    assert html.count("<details>") == len(folds)
 
 
 def test_a_metric_without_any_value_is_named_with_its_reason(files: dict[str, bytes]) -> None:

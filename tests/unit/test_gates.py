@@ -11,6 +11,7 @@ from cellula.core import registry
 from cellula.core.errors import EvidenceError, StudyError
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Feedback, Outcome, Verdict
+from cellula.core.numerals import plural
 
 SCORE = {
     "metric": "pearson@1",
@@ -95,7 +96,7 @@ def test_too_few_units_are_underpowered_with_the_number_needed(
 ) -> None:
     verdict = decide("anchored_score", n_units=n_units, upper=upper)
     assert verdict.outcome is Outcome.UNDERPOWERED
-    assert f"{n_units} donors: an interval needs at least 5" in verdict.reason
+    assert f"{plural(n_units, 'donor')}: an interval needs at least 5" in verdict.reason
     assert verdict.reason.endswith(f"about {needed}")
     assert verdict.feedback is None
 

@@ -2,48 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from dossier_example import corrected_batches
 
 from cellula.report.before_after import Change, change_figure
 from cellula.report.blocks import Absent, Facts, Figure, Table
 from cellula.report.sections.material import batches_corrected
-
-
-def payload(**kept: Any) -> dict[str, Any]:
-    state = {"mixing": 0.2, "biology": {"context": {"silhouette": 0.5, "ari": 0.9}}}
-    after = {"mixing": 0.97, "biology": {"context": {"silhouette": 0.48, "ari": 0.9}}}
-    numbers = {"statistic": 9.0, "p_value": 0.002, "variance_explained": 0.3, "is_shifted": True}
-    return {
-        "harmonise": {
-            "name": "combat",
-            "options": {"max_confounding": 0.5},
-            "references": ["johnson2007"],
-            "fitted_on": "training profiles",
-        },
-        "claims": [
-            {
-                "claim": "unseen",
-                "fold": "fold-1",
-                "n_folds": 3,
-                "n_profiles": 120,
-                "before": numbers,
-                "after": {**numbers, "p_value": None, "variance_explained": 0.0},
-                "kept": {
-                    "before": state,
-                    "after": after,
-                    "is_mixed": True,
-                    "is_biology_kept": True,
-                    "reason": "",
-                    "min_mixing": 0.8,
-                    "max_loss": 0.1,
-                    "neighbours_kept": 0.9,
-                }
-                | kept,
-            }
-        ],
-    }
 
 
 def test_every_change_has_a_row_and_a_reader() -> None:
@@ -57,7 +21,7 @@ def test_every_change_has_a_row_and_a_reader() -> None:
 
 @pytest.mark.requirement("D3")
 def test_a_correction_is_told_with_shift_mixing_and_biology() -> None:
-    facts, table, figure = batches_corrected(payload())
+    facts, table, figure = batches_corrected(corrected_batches())
     assert isinstance(facts, Facts)
     assert "Johnson" in dict(facts.pairs)["Reference"]
     assert isinstance(table, Table)
@@ -65,7 +29,7 @@ def test_a_correction_is_told_with_shift_mixing_and_biology() -> None:
     assert "→ –" in row[3].text
     assert [cell.status for cell in row[4:]] == ["pass", "pass"]
     assert isinstance(figure, Figure)
-    _, failed, _ = batches_corrected(payload(is_biology_kept=False, reason="ari fell"))
+    _, failed, _ = batches_corrected(corrected_batches(is_biology_kept=False, reason="ari fell"))
     assert isinstance(failed, Table)
     assert failed.rows[0][5].status == "fail"
     assert failed.rows[0][5].small == "ari fell"
@@ -73,4 +37,4 @@ def test_a_correction_is_told_with_shift_mixing_and_biology() -> None:
 
 def test_without_a_correction_there_is_nothing_and_without_a_fit_it_says_so() -> None:
     assert batches_corrected({"is_applicable": True}) == []
-    assert isinstance(batches_corrected(payload() | {"claims": []})[1], Absent)
+    assert isinstance(batches_corrected(corrected_batches() | {"claims": []})[1], Absent)

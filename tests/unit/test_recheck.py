@@ -35,6 +35,15 @@ def test_the_verdicts_follow_from_the_evidence(files: Files) -> None:
 
 FORGERIES: dict[str, tuple[str, Callable[[Any], object]]] = {
     "a verdict": ("verdicts.json", lambda found: found[0].update(outcome="failed")),
+    "a reason that is no text": ("verdicts.json", lambda found: found[0].update(reason=1)),
+    "a verdict and its reason": (
+        "verdicts.json",
+        lambda found: found[0].update(reason="other words", number=9.0),
+    ),
+    "a digest of decisions": (
+        "verdicts.json",
+        lambda found: found[-1]["evidence"].update(decisions="0" * 64),
+    ),
     "one verdict less": ("verdicts.json", lambda found: found.pop()),
     "a score": (
         "evidence/anchored_score-pairs.json",
@@ -56,6 +65,24 @@ def test_every_forgery_is_found(files: Files, forgery: str) -> None:
     path, change = FORGERIES[forgery]
     found = decide_again(changed(files, path, change))
     assert [problem.file for problem in found.problems] == ["verdicts.json"]
+
+
+@pytest.mark.requirement("O2")
+def test_reasons_in_the_words_of_another_version_are_told_not_tampering(files: Files) -> None:
+    """A gate may come to say the same in other words; what it decided must still follow."""
+    reworded = changed(files, "verdicts.json", lambda found: found[1].update(reason="other words"))
+    found = decide_again(reworded)
+    assert found.is_intact
+
+    def reword(verdicts: list[dict[str, Any]]) -> None:
+        for verdict in verdicts:
+            verdict["reason"] = "other words"
+            if "decisions" in verdict["evidence"]:
+                verdict["evidence"]["decisions"] = "0" * 64
+
+    assert decide_again(changed(files, "verdicts.json", reword)).is_intact
+    assert found.unknown[0].startswith("1 of the reasons are worded otherwise")
+    assert decide_again(files).unknown == ()
 
 
 @pytest.mark.parametrize("path", ["study.json", "verdicts.json", "evidence/batch-data.json"])

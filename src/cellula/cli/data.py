@@ -79,8 +79,9 @@ def describe(
     if as_json:
         print_json(found)
         return
+    width = max(14, *map(len, found))
     for key, value in found.items():
-        say(f"{key:<14} {_shown(value)}")
+        say(f"{key:<{width}} {_shown(value)}")
 
 
 def _file(path: Path, format: str | None) -> dict[str, object]:

@@ -240,9 +240,8 @@ def _print_outline(prepared: PreparedStudy) -> None:
     say(f"{prepared.study.study.id}: {data.n_profiles} profiles x {len(data.readouts)} readouts")
     for task in prepared.tasks:
         held = sum(len(fold.test) for fold in task.folds)
-        units = data.labels(task.unit) if data.has_role(task.unit) else ()
         models = ", ".join(one.id for one in task.models)
         say(
             f"  {task.claim.id}: {held} profiles held out in {len(task.folds)} fold(s), "
-            f"unit {task.unit} ({len(set(units))}), models {models}"
+            f"unit {task.unit} ({task.n_units}), models {models}"
         )

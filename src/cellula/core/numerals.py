@@ -19,6 +19,8 @@ __all__ = [
     "estimate",
     "number",
     "percent",
+    "plural",
+    "plural_of",
     "size",
     "span",
 ]
@@ -98,6 +100,16 @@ def _against(value: float, sign: str, limit: float) -> str:
 def count(value: int) -> str:
     """A whole number with its thousands separated: ``21,379``."""
     return _signed(f"{value:,d}")
+
+
+def plural(n: int, noun: str) -> str:
+    """A count with its noun: ``1 context``, ``988 contexts``, ``2 batches``."""
+    return f"{count(n)} {noun if n == 1 else plural_of(noun)}"
+
+
+def plural_of(noun: str) -> str:
+    """More than one of it: ``contexts``, ``batches``."""
+    return noun + ("es" if noun.endswith(("ch", "s", "x")) else "s")
 
 
 def percent(share: float | None, decimals: int | None = None) -> str:

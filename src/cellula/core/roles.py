@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["NUMERIC_ROLES", "ROLES"]
+__all__ = ["NUMERIC_ROLES", "ROLES", "role_words"]
 
 #: Role -> what it is.
 ROLES: Mapping[str, str] = {
@@ -20,3 +20,9 @@ ROLES: Mapping[str, str] = {
     "perturbation_kind": "one of the perturbation kinds",
 }
 NUMERIC_ROLES = ("dose_molar", "time_s")
+
+
+def role_words(name: str) -> str:
+    """A role, or another name of a study file, in prose: ``time_s`` -> ``time``."""
+    bare = name.removesuffix("_molar").removesuffix("_s") if name in NUMERIC_ROLES else name
+    return bare.replace("_", " ")

@@ -205,6 +205,9 @@ def _range(matrix: Any) -> str:
     there = stored[~np.isnan(stored)]
     if not there.size:
         return f"all missing ({stored.dtype})" if stored.size else f"none ({stored.dtype})"
+    low, high = float(there.min()), float(there.max())
+    if sp.issparse(matrix) and matrix.nnz < _size(matrix):
+        low, high = min(low, 0.0), max(high, 0.0)
     missing = stored.size - there.size
     less = f", {missing:,} missing" if missing else ""
-    return f"{there.min():g} to {there.max():g} ({stored.dtype}{less})"
+    return f"{low:g} to {high:g} ({stored.dtype}{less})"

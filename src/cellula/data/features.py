@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from cellula.core.errors import DataError
+from cellula.core.numerals import plural
 from cellula.core.perturbation import components
 from cellula.core.roles import ROLES
 from cellula.data.data_source import DataSource, Layout
@@ -165,8 +166,8 @@ def require_coverage(features: pd.DataFrame | None, obs: pd.DataFrame, role: str
     ]
     if absent:
         raise DataError(
-            f"{len(absent)} of {len(obs[role].cat.categories)} {role}s have no row of features: "
-            f"{_few(absent)}; add the rows or keep other profiles with 'where'"
+            f"{len(absent)} of {plural(len(obs[role].cat.categories), role)} have no row of "
+            f"features: {_few(absent)}; add the rows or keep other profiles with 'where'"
         )
 
 

@@ -226,5 +226,5 @@ def _measured_pairs(data: Dataset, limit: float) -> QualityCheck:
     width = len(context.categories)
     pairs = np.unique(perturbation.codes.astype(np.int64) * width + context.codes)
     whole = len(perturbation.categories) * width
-    note = f"{len(pairs)} of {whole} pairs of perturbation and context are measured"
+    note = f"{len(pairs):,} of {whole:,} pairs of perturbation and context are measured"
     return _at_least("measured_pairs", len(pairs) / whole, limit, note)

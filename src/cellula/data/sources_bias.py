@@ -48,8 +48,8 @@ class SourcesBiasOptions(Options):
         *("suspension_type", "library", "lab", "laboratory", "site", "dataset", "study"),
     )
     """Columns that tell which platform or run measured them."""
-    max_share: float = Field(default=0.5, gt=0, le=1)
-    """The largest share of the profiles that one level may have."""
+    max_share: float = Field(default=0.55, gt=0, le=1)
+    """The largest share of the profiles that one level may have; about half of two is even."""
     max_association: float = Field(default=0.9, gt=0, le=1)
     """The association at which two columns can hardly be told apart."""
     max_levels: int = Field(default=20, ge=1)

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cellula.core.claim import ClaimKind
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
+from cellula.core.numerals import plural_of
 from cellula.core.perturbation import components
 
 __all__ = ["Fold", "Folds", "Fraction", "HoldOut", "held_out_labels", "split"]
@@ -111,7 +112,7 @@ def held_out_labels(data: Dataset, kind: ClaimKind, over: str | None = None) -> 
     if (many > 1).any():
         raise DataError(
             f"{role} {many.idxmax()!r} has {many.max()} values of {over!r}; a column that groups "
-            f"{role}s has one value for each"
+            f"{plural_of(role)} has one value for each"
         )
     return groups
 

@@ -14,6 +14,7 @@ from cellula.core.comparison import Comparison
 from cellula.core.errors import DataError
 from cellula.core.evidence import Evidence
 from cellula.core.metric import Metric, MetricDefinition, Terms
+from cellula.core.numerals import plural
 from cellula.evaluation.bootstrap import interval
 from cellula.evaluation.score import (
     Aggregates,
@@ -178,7 +179,7 @@ def _ratio(
         why = f"{definition.name} of the {who} has no value on the shared groups"
         return _Ratio(reason=why)
     if n_units < 2:
-        return _Ratio(reason=f"{n_units} unit(s) of replication: noise cannot be judged")
+        return _Ratio(reason=f"{plural(n_units, 'unit')} of replication: noise cannot be judged")
     loss_u, loss_b, loss_r = (_loss(definition, side.value) for side in (u, b, r))
     many_u, many_b, many_r = (_losses(definition, side.values) for side in (u, b, r))
     low, high = interval(many_b - many_r, level)

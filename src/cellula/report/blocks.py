@@ -20,6 +20,7 @@ __all__ = [
     "Column",
     "Facts",
     "Figure",
+    "Fold",
     "GateLine",
     "Heading",
     "Section",
@@ -172,7 +173,17 @@ class Board:
     slots: tuple[str, ...]
 
 
-Block: TypeAlias = Text | Heading | Absent | Facts | Code | Table | Figure | Banner | Board
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Blocks that a reader opens; ``summary`` tells what they come to, and is all that is seen."""
+
+    kind: ClassVar[str] = "fold"
+    summary: str
+    blocks: tuple[Block, ...]
+    status: Status = ""
+
+
+Block: TypeAlias = Text | Heading | Absent | Facts | Code | Table | Figure | Banner | Board | Fold
 
 
 @dataclass(frozen=True, slots=True)

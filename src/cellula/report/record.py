@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cellula.core.canonical import hash_bytes
@@ -23,7 +24,7 @@ from cellula.report.cards import (
     fit_of,
 )
 from cellula.report.strata import Strata, strata_from_scores, strata_from_values
-from cellula.report.words import SELECTED
+from cellula.report.words import SELECTED, with_name
 
 __all__ = ["StudyRecord", "read_record"]
 
@@ -95,6 +96,11 @@ class StudyRecord:
             found |= {str(one["id"]): str(one["name"]) for one in named if one.get("name")}
         return found
 
+    def label_words(self, role: str) -> Callable[[str], str]:
+        """How a label is told: with its common name, or with its unit where contexts are times."""
+        unit = _unit_of_contexts(self.study) if role == "context" else ""
+        return partial(with_name, self.names(role), unit=unit)
+
     def scores(self, claim: str) -> ScoreTable | None:
         """All models by all metrics of a claim; None before they are scored."""
         found = self.about("scores", claim)
@@ -161,6 +167,15 @@ def read_record(
         manifest={str(p): str(h) for p, h in _mapping(files, "manifest.json").items()},
         others=other_studies(entries, hash_bytes(files["study.json"])),
     )
+
+
+def _unit_of_contexts(study: Mapping[str, Any]) -> str:
+    """The unit of time where one column is both context and time, else nothing."""
+    for source in study.get("data") or ():
+        columns = source.get("columns") or {}
+        if columns.get("context") and columns.get("context") == columns.get("time_s"):
+            return str(source.get("time_unit") or "")
+    return ""
 
 
 def _json(files: Mapping[str, bytes], path: str) -> Any:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from cellula.core.claim import ClaimKind
 from cellula.core.gate import Feedback, Loop, Outcome, Slot
-from cellula.core.numerals import count
+from cellula.core.numerals import NO_BREAK
+from cellula.core.roles import role_words
 
 __all__ = [
     "CLAIM_SCOPE",
@@ -22,7 +23,6 @@ __all__ = [
     "metric_words",
     "model_words",
     "plain_words",
-    "plural",
     "sentence",
     "value_words",
     "with_name",
@@ -89,6 +89,7 @@ METRIC_NAMES: Mapping[str, str] = {
     "coverage": "90 % coverage",
     "interval_width": "90 % width",
 }
+NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 PROPER_NAMES = ("pearson", "spearman", "wasserstein")
 
 VALUE_NAMES: Mapping[str, str] = {
@@ -103,7 +104,7 @@ VALUE_NAMES: Mapping[str, str] = {
 
 def plain_words(name: str) -> str:
     """A name of the study file as words: ``ci_width_max`` -> ``ci width max``."""
-    return name.replace("_", " ")
+    return role_words(name)
 
 
 def claim_scope(kind: str) -> str:
@@ -135,12 +136,18 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def with_name(names: Mapping[str, str], label: str) -> str:
-    """A label with its common name, ``PLX4720 (1036)``; the parts of a combination one by one."""
+def with_name(names: Mapping[str, str], label: str, unit: str = "") -> str:
+    """A label with its common name, ``PLX4720 (1036)``; the parts of a combination one by one.
+
+    unit: what a label that is a bare number is counted in: ``24 h``.
+    """
+    if unit and NUMBER.fullmatch(label):
+        return f"{label}{NO_BREAK}{unit}"
     if label in names and names[label] != label:
         return f"{names[label]} ({label})"
     parts = label.split("+")
-    return " + ".join(with_name(names, part) for part in parts) if len(parts) > 1 else label
+    is_told = len(parts) > 1 and any(part in names for part in parts)
+    return " + ".join(with_name(names, part) for part in parts) if is_told else label
 
 
 def sentence(text: str) -> str:
@@ -148,12 +155,6 @@ def sentence(text: str) -> str:
     bare = re.sub(r"\s*\[\w+\]_", "", text).strip().rstrip(".")
     begins = capital(bare) if bare[1:2].isalpha() else bare
     return f"{begins}." if bare else ""
-
-
-def plural(n: int, noun: str) -> str:
-    """A count with its noun: ``1 context``, ``988 contexts``, ``2 batches``."""
-    ending = "" if n == 1 else "es" if noun.endswith(("ch", "s", "x")) else "s"
-    return f"{count(n)} {noun}{ending}"
 
 
 def value_words(value_type: str) -> str:

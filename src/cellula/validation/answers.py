@@ -61,6 +61,14 @@ class ClaimTask:
     models: tuple[Competitor, ...]
     corrections: Mapping[str, FittedTransform] = field(default_factory=dict)
 
+    @property
+    def n_units(self) -> int:
+        """How many units of replication are held out; controls are none of them."""
+        if not self.data.has_role(self.unit):
+            return 0
+        rows = np.unique(np.concatenate([fold.test for fold in self.folds]))
+        return len(np.unique(self.data.labels(self.unit).codes[rows[~self.data.is_control[rows]]]))
+
     def profiles(self, fold: Fold, rows: NDArray[np.int64]) -> Dataset:
         """Some profiles as the models of a fold get them: batches corrected where they are."""
         return self.corrected(fold, self.data.take(rows))

@@ -12,7 +12,8 @@ import numpy as np
 from cellula.core.canonical import plain
 from cellula.core.dataset import Dataset
 from cellula.core.evidence import Evidence
-from cellula.core.roles import NUMERIC_ROLES
+from cellula.core.numerals import plural, plural_of
+from cellula.core.roles import NUMERIC_ROLES, role_words
 from cellula.data.catalogue import source as catalogue
 from cellula.data.sources_bias import SourcesBiasOptions
 from cellula.validation.answers import ClaimTask
@@ -97,7 +98,7 @@ def _cross_species(prepared: PreparedStudy) -> Iterator[Caution]:
 
 def _boundary(aspects: Sequence[Mapping[str, Any]]) -> Iterator[Caution]:
     for row in aspects:
-        name = str(row["aspect"]).replace("_", " ")
+        name = role_words(str(row["aspect"]))
         for key, who, action in (
             ("asked_outside", "held out", "widen the boundary or leave them out"),
             ("learnt_outside", "only trained on", "check that they teach what the study asks"),
@@ -120,15 +121,12 @@ def _boundary(aspects: Sequence[Mapping[str, Any]]) -> Iterator[Caution]:
 def _claim(task: ClaimTask) -> Iterator[Caution]:
     yield from _rare(task)
     yield from _extrapolated(task)
-    labels = task.data.labels(task.unit)
-    rows = np.unique(np.concatenate([fold.test for fold in task.folds]))
-    rows = rows[~task.data.is_control[rows]]
-    n_units = len(np.unique(labels.codes[rows]))
+    n_units = task.n_units
     if n_units < FEW_UNITS:
         yield Caution(
             "few_units",
             task.claim.id,
-            f"the claim rests on {n_units} {task.unit}s",
+            f"the claim rests on {plural(n_units, task.unit)}",
             n_units,
             f"measure at least {FEW_UNITS}: an interval over fewer is rough",
         )
@@ -154,7 +152,7 @@ def _rare(task: ClaimTask) -> Iterator[Caution]:
             yield Caution(
                 "rare_group",
                 f"{task.claim.id}, {role}",
-                f"{len(rare):,} of {len(held):,} held-out {role}s have fewer than "
+                f"{len(rare):,} of {len(held):,} held-out {plural_of(role)} have fewer than "
                 f"{FEW_PROFILES} profiles; the least, {name}, has {sizes[least]}",
                 len(rare),
                 "read the scores of these groups as noise until more is measured",
@@ -178,8 +176,8 @@ def _extrapolated(task: ClaimTask) -> Iterator[Caution]:
         if n:
             yield Caution(
                 "outside_training_range",
-                f"{task.claim.id}, {role}",
-                f"{n:,} held-out profiles lie beyond every {role.partition('_')[0]} trained on "
+                f"{task.claim.id}, {role_words(role)}",
+                f"{n:,} held-out profiles lie beyond every {role_words(role)} trained on "
                 f"({values[beyond].min():g} to {values[beyond].max():g} {UNITS[role]})",
                 n,
                 "an extrapolation: read the failures at these values, or measure around them",

@@ -18,6 +18,7 @@ from cellula.core.gate import Loop, Outcome, Slot, Verdict
 
 __all__ = [
     "RANKS",
+    "STEPS",
     "ClaimStanding",
     "model_risk",
     "required_tier",

@@ -20,6 +20,11 @@ from cellula.validation.study import Study
 __all__ = ["decide_again"]
 
 VERDICTS = "verdicts.json"
+DECISIONS = "decisions"
+OTHER_WORDS = (
+    "{} of the reasons are worded otherwise than this version words them, as those of another "
+    "version are: outcomes, numbers and thresholds follow from the evidence; go by these"
+)
 #: What evidence of another form than its gate expects may raise.
 UNDECIDABLE = (
     CellulaError,
@@ -41,13 +46,14 @@ def decide_again(files: Mapping[str, bytes]) -> Verification:
         study = Study.model_validate(json.loads(files["study.json"]))
         evidence = _evidence(study, files)
         verdicts = decide_study(study, evidence)
-        again = canonical_json(plain(list(verdicts)))
-        recorded = canonical_json(json.loads(files[VERDICTS]))
+        again = plain(list(verdicts))
+        recorded = json.loads(files[VERDICTS])
+        n_reworded = _n_reworded(recorded, again)
     except KeyError as error:
         return Verification((Problem(str(error).strip("'"), "is missing: no gate can decide"),))
     except UNDECIDABLE as error:
         return Verification((Problem(VERDICTS, f"cannot be decided again: {error}"),))
-    if again != recorded:
+    if n_reworded is None:
         wrong = "does not follow from the evidence: deciding again gives other verdicts"
         return Verification((Problem(VERDICTS, wrong),))
     known = [f"all {len(verdicts)} verdicts follow from the evidence"]
@@ -57,7 +63,32 @@ def decide_again(files: Mapping[str, bytes]) -> Verification:
         for one in standings(study.model_dump(mode="json"), verdicts, evidence)
     ]
     wrong_levels = tuple(_level_problems(study, files, evidence))
-    return Verification(wrong_levels, known=tuple(known))
+    unknown = (OTHER_WORDS.format(n_reworded),) if n_reworded else ()
+    return Verification(wrong_levels, known=tuple(known), unknown=unknown)
+
+
+def _n_reworded(recorded: list[dict[str, Any]], again: list[dict[str, Any]]) -> int | None:
+    """How many verdicts are equal but for the words of their reason; None where one decides else.
+
+    Another version of a gate may say the same in other words: that is no change of a verdict.
+    """
+    if len(recorded) != len(again):
+        return None
+    pairs = list(zip(recorded, again, strict=True))
+    n = sum(told.get("reason") != found["reason"] for told, found in pairs)
+    is_same = all(
+        canonical_json(_in_words_of(told, found) if n else told) == canonical_json(found)
+        for told, found in pairs
+    )
+    return n if is_same else None
+
+
+def _in_words_of(told: Mapping[str, Any], found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recorded verdict with another's reason; the digest of decisions covers their reasons."""
+    if not isinstance(told.get("reason"), str):
+        return told
+    digest = {key: found["evidence"][key] for key in (DECISIONS,) if key in found["evidence"]}
+    return {**told, "reason": found["reason"], "evidence": {**told["evidence"], **digest}}
 
 
 def _level_problems(

@@ -14,6 +14,7 @@ from pydantic import Field
 from cellula.core.dataset import Dataset
 from cellula.core.evidence import Evidence
 from cellula.core.model import Options
+from cellula.core.numerals import plural
 from cellula.core.value_type import ValueType
 
 __all__ = ["STRATA", "BatchOptions", "Confounding", "batch_report", "confounding"]
@@ -122,6 +123,8 @@ def batch_report(data: Dataset, options: BatchOptions | None = None) -> Evidence
         "statistic": statistic,
         "p_value": p_value,
         "variance_explained": explained,
+        "alpha": limits.alpha,
+        "min_variance_explained": limits.min_variance_explained,
         "is_shifted": p_value <= limits.alpha and explained >= limits.min_variance_explained,
     }
     return Evidence("batch", "data", payload, inputs)
@@ -187,10 +190,10 @@ def _strata(
     if len(frame) > limits.max_profiles:
         places = np.linspace(0, len(frame) - 1, limits.max_profiles).astype(np.int64)
         frame = frame.sort_values(["stratum", "batch", "row"], kind="stable").iloc[places]
-    note = (
-        f"{len(frame)} {what} profiles in {frame['batch'].nunique()} batches and "
-        f"{frame['stratum'].nunique()} strata; unit: {unit_name} ({frame['unit'].nunique()})"
-    ).replace("  ", " ")
+    n_batches, n_strata, n_units = (frame[name].nunique() for name in ("batch", "stratum", "unit"))
+    profiles = plural(len(frame), f"{what} profile".strip())
+    strata = f"{n_strata:,} {'stratum' if n_strata == 1 else 'strata'}"
+    note = f"{profiles}, {plural(n_batches, 'batch')}, {strata}; unit: {unit_name} ({n_units:,})"
     row, unit, code, stratum = (
         frame[name].to_numpy(np.int64) for name in ("row", "unit", "batch", "stratum")
     )

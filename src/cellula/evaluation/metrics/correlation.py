@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
+from cellula.core.numerals import plural
 from cellula.evaluation.metrics.sums import missing, ratio
 from cellula.evaluation.question import labels_of
 
@@ -193,7 +194,7 @@ def _reasons(x: Floats, codes: Codes, names: NDArray[np.str_]) -> NDArray[np.str
         low, high = (ufunc.reduceat(x[order], starts) for ufunc in (np.minimum, np.maximum))
         is_varied[codes[order[starts]]] = (high > low).any(axis=1)
     reasons = [
-        f"{name} has {n} group(s), a correlation needs {MIN_GROUPS}"
+        f"{name} has {plural(n, 'group')}, a correlation needs {MIN_GROUPS}"
         if n < MIN_GROUPS
         else ("" if varies else f"the observed values of {name} do not vary")
         for name, n, varies in zip(names, count, is_varied, strict=True)

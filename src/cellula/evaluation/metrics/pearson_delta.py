@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
+from cellula.core.numerals import plural
 from cellula.evaluation.metrics.sums import mean_terms, missing, ratio
 
 __all__ = ["PearsonDelta"]
@@ -44,7 +45,9 @@ class PearsonDelta:
         """Correlation of the group, and 1."""
         n_groups, n_readouts = comparison.observed.shape
         if n_readouts < MIN_READOUTS:
-            return _none(n_groups, f"{n_readouts} readout(s), a profile needs {MIN_READOUTS}")
+            return _none(
+                n_groups, f"{plural(n_readouts, 'readout')}, a profile needs {MIN_READOUTS}"
+            )
         if comparison.reference is None:
             return _none(n_groups, "there are no controls to take a change from")
         reference = comparison.reference

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, final
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Loop, Outcome, Slot, Verdict
 from cellula.core.model import Options
+from cellula.core.roles import role_words
 from cellula.validation.gates.required import required
 
 __all__ = ["Boundary"]
@@ -71,6 +72,6 @@ def _inside(aspects: Sequence[Mapping[str, Any]]) -> str:
         ("not_told", "not told by the data: {}"),
         ("not_limited", "not limited: {}"),
     ):
-        names = [row["aspect"].replace("_", " ") for row in aspects if row["state"] == state]
+        names = [role_words(row["aspect"]) for row in aspects if row["state"] == state]
         told += [words.format(", ".join(names))] if names else []
     return "; ".join(told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import groupby
 
-from cellula.core.numerals import count, duration
+from cellula.core.numerals import count, duration, plural
 from cellula.evidence.lineage import bundle_name
 from cellula.report.blocks import (
     Absent,
@@ -14,6 +14,7 @@ from cellula.report.blocks import (
     Code,
     Column,
     Facts,
+    Fold,
     Heading,
     Section,
     Status,
@@ -22,7 +23,7 @@ from cellula.report.blocks import (
 )
 from cellula.report.cards import LedgerEntry
 from cellula.report.record import StudyRecord
-from cellula.report.words import listing, plain_words, plural
+from cellula.report.words import listing, plain_words
 
 __all__ = ["attempts", "verification"]
 
@@ -59,10 +60,10 @@ def attempts(record: StudyRecord) -> Section:
         ("Amendments", count(counts["amended"]) if counts["amended"] else "none"),
         *_others(record),
         ("Fits", count(counts["fitted"])),
-        ("Entries in the ledger", count(len(record.ledger))),
     )
-    blocks: list[Block] = [*_deviations(record), Facts(facts), Heading("Chronicle")]
-    blocks += [_chronicle(record.ledger)]
+    blocks: list[Block] = [*_deviations(record), Facts(facts)]
+    told = f"Chronicle: {count(len(record.ledger))} entries of the ledger"
+    blocks.append(Fold(told, (_chronicle(record.ledger),)))
     blocks.append(
         Text(
             "Opening the sealed labels is recorded; on one's own machine it cannot be prevented.",
@@ -179,10 +180,10 @@ def verification(record: StudyRecord) -> Section:
         ),
     ]
     if facts:
-        blocks.append(Facts(tuple(facts)))
+        blocks.append(Fold("Hashes of the study, its data and its seals", (Facts(tuple(facts)),)))
     else:
         blocks.append(Absent("The study is not registered, so nothing is signed yet."))
-    blocks += [Heading("Files of the bundle"), *_files(record)]
+    blocks += _files(record)
     return Section("verify", "Hashes and how to verify", "Verify", tuple(blocks))
 
 
@@ -194,14 +195,18 @@ def _files(record: StudyRecord) -> list[Block]:
         word = "differs from the manifest" if path in altered else PURPOSE.get(path, "")
         digest = record.digests.get(path) or "missing"
         rows.append((Cell(path, word, status=status), Cell(digest, is_code=True)))
-    blocks: list[Block] = []
+    table = Table((Column("file"), Column("SHA-256")), tuple(rows), is_stacked=True)
     if altered:
-        blocks.append(
+        return [
+            Heading("Files of the bundle"),
             Text(
                 f"{plural(len(altered), 'file')} {'differs' if len(altered) == 1 else 'differ'} "
                 "from the signed manifest: do not rely on this page."
-            )
-        )
-    elif not record.manifest:
+            ),
+            table,
+        ]
+    told = f"{plural(len(rows), 'file')} of the bundle, each with its SHA-256"
+    blocks: list[Block] = [Fold(told, (table,))]
+    if not record.manifest:
         blocks.append(Text("Computed from the files; no signed manifest came with them.", True))
-    return [*blocks, Table((Column("file"), Column("SHA-256")), tuple(rows), is_stacked=True)]
+    return blocks

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from cellula.core.numerals import count
+from cellula.core.numerals import count, plural
 from cellula.report.blocks import Absent, Block, Cell, Column, Section, Status, Table, Text
 from cellula.report.record import StudyRecord
-from cellula.report.words import plain_words, plural
+from cellula.report.words import plain_words
 
 __all__ = ["boundary_aspects", "cautions", "n_cautions"]
 
@@ -28,12 +29,13 @@ def n_cautions(record: StudyRecord) -> str:
     """How many cautions there are, for the banner."""
     if not record.about("cautions"):
         return "not looked for yet"
-    n = len(_found(record))
-    return f"{plural(n, 'caution')}, listed below" if n else "none"
+    kinds = Counter(plain_words(str(one["kind"])) for one in _found(record))
+    told = ", ".join(f"{kind} ({count(n)})" if n > 1 else kind for kind, n in kinds.items())
+    return f"{plural(sum(kinds.values()), 'caution')}, listed below: {told}" if kinds else "none"
 
 
 def cautions(record: StudyRecord) -> Section:
-    """Every caution: what, where, how many, and what to do."""
+    """Every caution: what, where and what to do; those of one kind and remedy share a row."""
     found = _found(record)
     blocks: tuple[Block, ...]
     if not record.about("cautions"):
@@ -41,21 +43,21 @@ def cautions(record: StudyRecord) -> Section:
     elif not found:
         blocks = (Text("None was raised."),)
     else:
+        shared: dict[tuple[str, str, str], list[str]] = {}
+        for one in found:
+            key = (str(one["kind"]), str(one["what"]), str(one["action"]))
+            shared.setdefault(key, []).append(str(one["where"]))
         rows = tuple(
             (
-                Cell(plain_words(str(one["kind"])), status="wait"),
-                Cell(str(one["where"])),
-                Cell(str(one["what"])),
-                Cell(count(int(one["n"]))),
-                Cell(str(one["action"])),
+                Cell(plain_words(kind), status="wait"),
+                Cell(what, ", ".join(dict.fromkeys(places)), is_prose=True),
+                Cell(action),
             )
-            for one in found
+            for (kind, what, action), places in shared.items()
         )
         columns = (
             Column("caution"),
-            Column("where"),
-            Column("what"),
-            Column("n", is_number=True),
+            Column("what", hint="and where"),
             Column("what to do"),
         )
         note = (
@@ -70,12 +72,13 @@ def boundary_aspects(record: StudyRecord) -> list[Block]:
     rows = tuple(
         (
             Cell(plain_words(str(row["aspect"])), is_strong=True),
-            Cell(", ".join(row["declared"]) or "–"),
+            Cell(_declared(row)),
             _state(row),
             Cell(_labels(row["asked_outside"]), _learnt(row)),
         )
         for item in record.about("boundary")
         for row in item.payload.get("aspects") or ()
+        if row["declared"] or row["state"] != "not_limited"
     )
     columns = (
         Column("aspect"),
@@ -83,7 +86,20 @@ def boundary_aspects(record: StudyRecord) -> list[Block]:
         Column("the data"),
         Column("outside", hint="held out; only trained on"),
     )
-    return [Table(columns, rows, is_stacked=True)] if rows else []
+    free = [
+        plain_words(str(row["aspect"]))
+        for item in record.about("boundary")
+        for row in item.payload.get("aspects") or ()
+        if not row["declared"] and row["state"] == "not_limited"
+    ]
+    table = [Table(columns, rows, is_stacked=True)] if rows else []
+    return [*table, Text(f"Not limited: {', '.join(free)}.")] if free else [*table]
+
+
+def _declared(row: Mapping[str, Any]) -> str:
+    """What the boundary names; kinds of perturbation are words of ours, all else the study's."""
+    is_ours = row["aspect"] == "perturbations"
+    return ", ".join(plain_words(one) if is_ours else one for one in row["declared"]) or "–"
 
 
 def _state(row: Mapping[str, Any]) -> Cell:

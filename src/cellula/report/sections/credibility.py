@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cellula.core.numerals import count
+from cellula.core.numerals import count, plural
 from cellula.report.blocks import Block, Cell, Column, Heading, Section, Status, Table, Text
 from cellula.report.record import StudyRecord
-from cellula.report.words import listing, plain_words, plural
+from cellula.report.sections.verdict import overall_status, standing_status
+from cellula.report.words import listing, plain_words
 from cellula.validation.credibility import (
     RANKS,
     ClaimStanding,
@@ -105,7 +106,7 @@ def _steps(record: StudyRecord) -> list[Step]:
             _adequacy(found),
             "model evidence is supplementary",
             _open(found),
-            "pass" if found and all(one.is_adequate for one in found) else "wait",
+            overall_status(found),
         ),
     ]
 
@@ -180,7 +181,7 @@ def _tiers(record: StudyRecord) -> list[Block]:
     rows = tuple(
         (
             Cell(one.claim),
-            Cell(one.tier.value, status="pass" if one.is_adequate else "wait"),
+            Cell(one.tier.value, status=standing_status(one)),
             Cell(one.required.value),
             Cell("not scored yet" if one.n_units is None else count(one.n_units)),
             Cell("; ".join(one.missing) or "nothing for this use"),

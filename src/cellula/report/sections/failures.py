@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from cellula.core.numerals import count, number, percent
+from cellula.core.numerals import count, number, percent, plural_of
 from cellula.report.blocks import (
     Absent,
     Block,
@@ -16,6 +16,7 @@ from cellula.report.blocks import (
     Heading,
     Section,
     Table,
+    Text,
 )
 from cellula.report.figures import Bar, Panel, RankPoint, bar_figure, rank_figure
 from cellula.report.record import StudyRecord
@@ -38,12 +39,15 @@ def failures(record: StudyRecord) -> Section:
         ranked = [
             block
             for strata in record.strata.get(name, ())
-            for block in _ranking(strata, record.names(strata.label))
+            for block in _ranking(strata, record.label_words(strata.label))
         ]
         found = [*ranked, *_domain(record, name)]
         if found:
             blocks += [Heading(name), *found]
-    if not blocks:
+    if blocks:
+        note = "Single strata are small and carry no interval: read them as where to look first."
+        blocks.insert(0, Text(note, is_soft=True))
+    else:
         blocks.append(
             Absent(
                 "Nothing is scored yet: the worst perturbations and contexts, predictions out of "
@@ -53,50 +57,50 @@ def failures(record: StudyRecord) -> Section:
     return Section("failures", "Where it fails", "Where it fails", tuple(blocks))
 
 
-def _ranking(strata: Strata, names: Mapping[str, str]) -> list[Block]:
-    """The distribution over all labels, then the worst by name; nothing to rank in one."""
+def _ranking(strata: Strata, named: Callable[[str], str]) -> list[Block]:
+    """The distribution over many labels, then the worst by name; nothing to rank in one."""
     if len(strata.rows) < 2:
         return []
-    what, simple = f"{strata.label}s", model_words(strata.baseline_name)
-    told = ""
+    what, simple = plural_of(strata.label), model_words(strata.baseline_name)
+    told, is_drawn = "", len(strata.rows) > WORST
     is_baseline = all(row.value == row.baseline for row in strata.rows)
     if is_baseline:
         told = " The model selected in training is the baseline itself."
     elif strata.n_compared:
         told = (
             f" {count(strata.n_behind)} of {count(strata.n_compared)} do worse than their "
-            "baseline (orange squares)."
+            f"baseline{' (orange squares)' if is_drawn else ''}."
         )
-    figure = rank_figure(
-        [
-            RankPoint(
-                with_name(names, row.name), row.value, math.nan if is_baseline else row.baseline
-            )
-            for row in strata.rows
-        ],
-        what=what,
-        metric=strata.measure,
-        ours="selected",
-        baseline=simple,
-        caption=f"{capital(strata.measure)} of each {strata.label} {strata.what}.{told}",
-    )
     columns = (
-        Column(f"worst {what}"),
+        Column(f"worst {what}" if is_drawn else f"{what}, the worst first"),
         Column(strata.measure, is_number=True),
         Column("baseline", is_number=True, hint=simple if strata.n_compared else ""),
         Column("n", is_number=True, hint="values"),
     )
     rows = tuple(
         (
-            Cell(with_name(names, row.name)),
+            Cell(named(row.name)),
             Cell(number(row.value, 2)),
             Cell(number(row.baseline, 2)),
             Cell(count(row.n)),
         )
         for row in strata.rows[:WORST]
     )
-    note = "Single strata are small; they carry no interval, so read them as where to look first."
-    return [figure, Table(columns, rows, caption=note)]
+    caption = f"{capital(strata.measure)} of each {strata.label} {strata.what}.{told}"
+    if not is_drawn:
+        return [Table(columns, rows, caption)]
+    figure = rank_figure(
+        [
+            RankPoint(named(row.name), row.value, math.nan if is_baseline else row.baseline)
+            for row in strata.rows
+        ],
+        what=what,
+        metric=strata.measure,
+        ours="selected",
+        baseline=simple,
+        caption=caption,
+    )
+    return [figure, Table(columns, rows)]
 
 
 def _domain(record: StudyRecord, claim: str) -> list[Block]:
@@ -109,7 +113,10 @@ def _domain(record: StudyRecord, claim: str) -> list[Block]:
         out = f"{number(found.get('score_out'), 2)} outside"
         if inside == n:
             out = "no question lay outside"
-        told = f"{number(found.get('score_in'), 2)} inside, {out}"
+        within = (
+            f"{number(found.get('score_in'), 2)} inside" if inside else "no question lay inside"
+        )
+        told = f"{within}, {out}"
         blocks.append(
             Facts(
                 (
@@ -133,6 +140,7 @@ def why(record: StudyRecord) -> Section:
                 "perturbations appear here."
             )
         )
+        return Section("why", "Why", "Why", tuple(blocks))
     blocks.append(
         Absent(
             "Sanity checks of the attributions are not done yet: with shuffled labels and with "

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from cellula.core.evidence import Evidence
-from cellula.core.numerals import NO_BREAK, bound, count, duration, number, percent, size
+from cellula.core.numerals import NO_BREAK, bound, count, duration, number, percent, plural, size
 from cellula.report.blocks import (
     Absent,
     Block,
     Cell,
     Column,
     Facts,
+    Fold,
     Heading,
     Section,
     Status,
@@ -25,7 +26,7 @@ from cellula.report.figures import Bar, Panel, bar_figure
 from cellula.report.record import StudyRecord
 from cellula.report.references import bibliography, cited
 from cellula.report.sections.material import batches_corrected, cells, sources
-from cellula.report.words import listing, plain_words, plural, sentence, value_words, with_name
+from cellula.report.words import listing, plain_words, sentence, value_words
 
 __all__ = ["data", "models"]
 
@@ -33,6 +34,7 @@ __all__ = ["data", "models"]
 #: (this share of) as many profiles as the most frequent one: bars of one length tell nothing.
 LABELS = 8
 EVEN = 0.8
+SHARED = "What the split shares"
 #: Role -> what its distinct values are called; other roles are not counted.
 ROLE_NOUNS: Mapping[str, str] = {
     "perturbation": "perturbation",
@@ -54,14 +56,14 @@ def data(record: StudyRecord) -> Section:
     for card in record.data:
         blocks += _source(card)
     for card in record.data:
-        blocks += _represented(card, record.names("perturbation"))
-    blocks += [Heading("Quality"), *_quality(record)]
+        blocks += _represented(card, record)
+    blocks += _quality(record)
     if record.about("cell_quality"):
         blocks += [Heading("Cells"), *cells(record)]
     blocks += [Heading("Batches"), *_batches(record)]
     if record.about("sources_bias"):
         blocks += [Heading("Whom the data speak for"), *sources(record)]
-    blocks += [Heading("What the split shares"), *_leaks(record)]
+    blocks += _leaks(record)
     return Section("data", "Data", "Data", tuple(blocks))
 
 
@@ -95,7 +97,7 @@ def _spread(least: float, median: float, most: float) -> str:
     return f"median {number(median)}, from {number(least)} to {number(most)}"
 
 
-def _represented(card: DataCard, names: Mapping[str, str]) -> list[Block]:
+def _represented(card: DataCard, record: StudyRecord) -> list[Block]:
     """Every label column in full; contexts and perturbations only where their counts differ."""
     panels = [_label_panel(name, rows) for name, rows in card.labels.items() if len(rows) > 1]
     for name, rows in card.counts.items():
@@ -103,7 +105,8 @@ def _represented(card: DataCard, names: Mapping[str, str]) -> list[Block]:
         if len(shown) < 2 or shown[-1][1] > EVEN * shown[0][1]:
             continue
         distinct = dict(card.roles).get(name, len(rows))
-        bars = tuple(Bar(with_name(names, label), n, count(n)) for label, n in shown)
+        named = record.label_words(name)
+        bars = tuple(Bar(named(label), n, count(n)) for label, n in shown)
         which = f"{len(bars)} most frequent of {count(distinct)}" if distinct > len(bars) else "all"
         panels.append(Panel(f"{plain_words(name)}, {which}: profiles", bars))
     if not panels:
@@ -130,7 +133,8 @@ def _label_panel(name: str, rows: tuple[tuple[str, int, int], ...]) -> Panel:
 def _quality(record: StudyRecord) -> list[Block]:
     found = record.about("quality")
     if not found:
-        return [Absent("No quality report yet: missing values, duplicates and ranges stand here.")]
+        told = "No quality report yet: missing values, duplicates and ranges stand here."
+        return [Heading("Quality"), Absent(told)]
     rows = tuple(
         (
             Cell(plain_words(str(check["name"])), str(check.get("note") or "")),
@@ -147,7 +151,11 @@ def _quality(record: StudyRecord) -> list[Block]:
         Column("limit", is_number=True),
         Column("verdict"),
     )
-    return [Table(columns, rows)]
+    table = Table(columns, rows)
+    if all(row[-1].status == "pass" for row in rows):
+        told = f"Quality: all {plural(len(rows), 'check')} within their limits"
+        return [Fold(told, (table,), "pass")]
+    return [Heading("Quality"), table]
 
 
 def _value(found: object) -> str:
@@ -172,16 +180,13 @@ def _batch(payload: Mapping[str, Any]) -> list[Block]:
     if not payload.get("is_applicable"):
         why = payload.get("reason") or "the data name no batch"
         return [Text(f"Not applicable: {why}"), *batches_corrected(payload)]
-    p_value = payload.get("p_value")
-    told = "–" if p_value is None else bound(float(p_value))
+    is_confounded = "yes" if payload.get("is_confounded") else "no"
     facts = (
         ("Batches", count(int(payload.get("n_batches") or 0))),
-        ("Shift", f"{_yes(payload.get('is_shifted'))}, p {told}"),
-        ("Variance explained by batch", percent(payload.get("variance_explained"))),
+        ("Shift", _shift(payload)),
         (
             "Confounded with perturbation",
-            f"{_yes(payload.get('is_confounded'))}, {number(payload.get('confounding'), 2)} "
-            "(0 none, 1 inseparable)",
+            f"{is_confounded}, {number(payload.get('confounding'), 2)} (0 none, 1 inseparable)",
         ),
     )
     note = str(payload.get("reason") or "")
@@ -189,15 +194,33 @@ def _batch(payload: Mapping[str, Any]) -> list[Block]:
     return [Facts(facts), *told_note, *batches_corrected(payload)]
 
 
-def _yes(flag: object) -> str:
-    return "yes" if flag else "no"
+def _shift(payload: Mapping[str, Any]) -> str:
+    """Whether batches are shifted: that takes a small p-value AND a share that matters."""
+    p_value, share = payload.get("p_value"), payload.get("variance_explained")
+    if p_value is None or share is None:
+        return "not tested"
+    told = f"batches explain {percent(share)} of the scatter, p {_p_words(float(p_value))}"
+    if payload.get("is_shifted"):
+        return f"yes: {told}"
+    limit, alpha = payload.get("min_variance_explained"), payload.get("alpha")
+    if limit is None or alpha is None:
+        return f"none that matters: {told}"
+    if p_value <= alpha:
+        return f"too small to matter: {told}; a share below {percent(limit)} is let pass"
+    return f"none found: {told}; one needs p{NO_BREAK}≤{NO_BREAK}{number(alpha, 2)}"
+
+
+def _p_words(p_value: float) -> str:
+    told = bound(p_value)
+    return told if told.startswith("<") else f"={NO_BREAK}{told}"
 
 
 def _leaks(record: StudyRecord) -> list[Block]:
     """One row a check, one column a claim."""
     found = record.about("leakage")
     if not found:
-        return [Absent("No leak report yet: units and profiles shared by training and held-out.")]
+        told = "No leak report yet: units and profiles shared by training and held-out."
+        return [Heading(SHARED), Absent(told)]
     checks = {item.subject: _checks(item) for item in found}
     names = dict.fromkeys(name for one in checks.values() for name in one)
     rows = []
@@ -208,7 +231,11 @@ def _leaks(record: StudyRecord) -> list[Block]:
         first = Cell(plain_words(name), "; ".join(filter(None, notes)))
         rows.append((first, *(_leak(one.get(name)) for one in checks.values())))
     columns = (Column("check"), *(Column(claim) for claim in checks))
-    return [Table(columns, tuple(rows))]
+    table = Table(columns, tuple(rows))
+    if any(cell.status == "fail" for row in rows for cell in row):
+        return [Heading(SHARED), table]
+    told = f"{SHARED}: nothing that it must not, by {plural(len(rows), 'check')} of each claim"
+    return [Fold(told, (table,), "pass")]
 
 
 def _checks(item: Evidence) -> dict[str, Mapping[str, Any]]:
@@ -268,7 +295,9 @@ def _references(record: StudyRecord) -> list[Block]:
             users.setdefault(key, []).append(plain_words(card.id))
     known = bibliography()
     pairs = tuple((", ".join(names), cited(key)) for key, names in users.items() if key in known)
-    return [Heading("References of the models"), Facts(pairs)] if pairs else []
+    return (
+        [Fold(f"References of the models: {count(len(pairs))}", (Facts(pairs),))] if pairs else []
+    )
 
 
 def _model_row(record: StudyRecord, card: ModelCard) -> tuple[Cell, ...]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cellula.core.numerals import bound, count, number, percent
+from cellula.core.numerals import bound, count, number, percent, plural
 from cellula.report.before_after import Change, change_figure
-from cellula.report.blocks import Absent, Block, Cell, Column, Facts, Table, Text
+from cellula.report.blocks import Absent, Block, Cell, Column, Facts, Fold, Table, Text
 from cellula.report.record import StudyRecord
 from cellula.report.references import bibliography, cited
-from cellula.report.words import listing, plain_words, plural
+from cellula.report.words import listing, plain_words
 
 __all__ = ["batches_corrected", "cells", "sources"]
 
 #: Levels of a column that are named; the others are counted.
 NAMED = 3
+#: Where the largest level has a smaller share, none is named: their order is chance.
+EVEN = 0.02
 #: Measure of a cell -> its name in the table.
 MEASURES: Mapping[str, str] = {"n_counts": "counts a cell", "n_genes": "genes a cell"}
 
@@ -113,16 +115,13 @@ def cells(record: StudyRecord) -> list[Block]:
     payload = found[0].payload
     if not payload.get("is_applicable"):
         return [Text(f"Not measured: {payload.get('reason')}.")]
-    return [
-        Facts(tuple(_cell_facts(payload))),
-        _limits(payload),
-        *_levels(payload),
-        Text(
-            "Limits are the median of a batch and so many scaled median absolute deviations. "
-            "Cells beyond them are counted, not dropped.",
-            is_soft=True,
-        ),
-    ]
+    told = Text(
+        "Limits are the median of a batch and so many scaled median absolute deviations. "
+        "Cells beyond them are counted, not dropped.",
+        is_soft=True,
+    )
+    inner = (_limits(payload), *_levels(payload), told)
+    return [Facts(tuple(_cell_facts(payload))), Fold("Limits, and who is beyond them", inner)]
 
 
 def _cell_facts(payload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -205,14 +204,18 @@ def sources(record: StudyRecord) -> list[Block]:
         return [Absent("No report of sources yet: who, which tissue, which platform.")]
     payload = found[0].payload
     columns = (Column("about"), Column("column"), Column("levels", is_number=True), Column("most"))
-    rows = tuple(_source_row(one) for one in payload.get("columns") or ())
+    rows = tuple(_source_row(record, one) for one in payload.get("columns") or ())
+    found_so = list(payload.get("findings") or ())
+    untold = [plain_words(str(one["subject"])) for one in found_so if one["kind"] == "not_told"]
     findings = tuple(
         (Cell(plain_words(str(one["kind"]))), Cell(plain_words(str(one["subject"])), one["note"]))
-        for one in payload.get("findings") or ()
+        for one in found_so
+        if one["kind"] != "not_told"
     )
     return [
         *([Table(columns, rows)] if rows else []),
         *([Table((Column("finding"), Column("of what")), findings)] if findings else []),
+        *([Text(f"Not told by the data: {', '.join(untold)}.")] if untold else []),
         Text(
             "A claim speaks for whom its data speak for; what is one-sided is shown, not hidden.",
             is_soft=True,
@@ -220,12 +223,17 @@ def sources(record: StudyRecord) -> list[Block]:
     ]
 
 
-def _source_row(one: Mapping[str, Any]) -> tuple[Cell, ...]:
+def _source_row(record: StudyRecord, one: Mapping[str, Any]) -> tuple[Cell, ...]:
     if one.get("is_number"):
         most = f"{number(one['low'])} to {number(one['high'])}, median {number(one['median'])}"
     else:
         levels = list(one.get("levels") or ())
-        most = ", ".join(f"{row['level']} {percent(row['share'])}" for row in levels[:NAMED])
+        named = record.label_words(str(one["column"]))
+        most = ", ".join(
+            f"{named(str(row['level']))} ({percent(row['share'])})" for row in levels[:NAMED]
+        )
+        if levels and float(levels[0]["share"]) < EVEN:
+            most = f"none above {percent(levels[0]['share'])}"
     return (
         Cell(str(one["aspect"])),
         Cell(plain_words(str(one["column"]))),

@@ -19,6 +19,8 @@ ORDER = (
     *("species", "cell_types", "perturbations", "level"),
     *("kind", "candidates", "score", "advance", "assay", "test"),
 )
+#: What of the boundary no column of the data could tell: said, not compared.
+UNCHECKED = ("level",)
 
 
 def _facts(table: Mapping[str, Any]) -> Facts:
@@ -57,8 +59,9 @@ def application(record: StudyRecord) -> Section:
     )
     blocks.append(Heading("Boundary"))
     if record.part("boundary"):
-        blocks.append(_facts(record.part("boundary")))
-        blocks += boundary_aspects(record)
+        aspects = boundary_aspects(record)
+        rest = {k: v for k, v in record.part("boundary").items() if not aspects or k in UNCHECKED}
+        blocks += [*([_facts(rest)] if rest else []), *aspects]
         blocks.append(
             Text(
                 "Questions outside this boundary are not answered by this evidence; every "
@@ -87,7 +90,7 @@ def governance(record: StudyRecord) -> Section:
             blocks.append(_facts(part))
         blocks.append(Absent(f"Not examined yet. Here would stand {to_come}."))
     blocks.append(Heading("Rights"))
-    if record.part("rights"):
+    if any(record.part("rights").values()):
         blocks.append(_facts(record.part("rights")))
     else:
         blocks.append(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 
 from cellula.core.gate import Loop, Slot
-from cellula.core.numerals import count
-from cellula.report.blocks import Cell, Column, Section, Table, Text
+from cellula.core.numerals import count, plural
+from cellula.report.blocks import Cell, Column, Fold, Section, Table, Text
 from cellula.report.record import StudyRecord
 from cellula.report.words import plain_words
 from cellula.validation.credibility import standings
@@ -237,7 +237,8 @@ def requirements(record: StudyRecord) -> Section:
         else:
             missing.append(f"{item.id} ({item.text})")
     columns = (Column("id"), Column("requirement"), Column("evidence here", hint="and its file"))
-    table = Table(columns, tuple(rows), is_stacked=True)
+    told = f"{plural(len(rows), 'requirement')} with evidence in this bundle"
+    table = Fold(told, (Table(columns, tuple(rows), is_stacked=True),))
     note = f"No evidence here for: {'; '.join(missing)}." if missing else ""
     return Section(
         "requirements",

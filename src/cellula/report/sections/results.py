@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cellula.core.numerals import apart, count, estimate, number, percent, span
+from cellula.core.numerals import apart, count, estimate, number, percent, plural, span
 from cellula.report.agreement import Agreement
 from cellula.report.blocks import (
     Absent,
@@ -18,6 +18,7 @@ from cellula.report.blocks import (
     Column,
     Facts,
     Figure,
+    Fold,
     Heading,
     Section,
     Table,
@@ -33,13 +34,14 @@ from cellula.report.words import (
     claim_scope,
     metric_words,
     model_words,
-    plural,
     value_words,
 )
 
 __all__ = ["agreement"]
 
 REPLICATE = "replicate"
+#: Why a number of a model differs from that beside its anchors.
+HALVES = ", measured against one half of the profiles, as the replicate is the other half"
 #: A table holds at most so many metrics; more make a second table.
 MOST_METRICS = 7
 
@@ -67,13 +69,15 @@ def _claim(record: StudyRecord, claim: str, kind: str) -> list[Block]:
     if table is None:
         return []
     blocks: list[Block] = [Heading(f"{claim}: {claim_scope(kind)}")]
-    for score in record.gate_scores(claim):
-        facts = (*_gate_facts(score), *_chosen(record, claim), *_stability(record, claim, score))
+    scores = record.gate_scores(claim)
+    for place, score in enumerate(scores):
+        chosen = () if place else _chosen(record, claim)
+        facts = (*_gate_facts(score), *chosen, *_stability(record, claim, score))
         blocks += [Facts(facts), _marks(record, claim, table, score)]
     pair = record.agreements.get(claim)
     if pair is not None and len(pair.observed):
         blocks.append(_cloud(record, claim, pair))
-    return [*blocks, *_score_tables(record, table)]
+    return [*blocks, *_score_tables(record, table, [score.metric for score in scores])]
 
 
 def _chosen(record: StudyRecord, claim: str) -> tuple[tuple[str, str], ...]:
@@ -106,6 +110,7 @@ def _stability(record: StudyRecord, claim: str, score: GateScore) -> tuple[tuple
 
 def _gate_facts(score: GateScore) -> tuple[tuple[str, str], ...]:
     anchored = score.anchored
+    halves = HALVES if anchored.ceiling == REPLICATE else ""
     resolved = f"{count(score.n_groups)} held-out questions"
     if score.n_unresolvable:
         resolved += (
@@ -122,7 +127,7 @@ def _gate_facts(score: GateScore) -> tuple[tuple[str, str], ...]:
             capital(metric_words(score.metric)),
             f"model {number(score.u, 2)} · baseline {number(anchored.b, 2)} "
             f"({model_words(anchored.baseline)}) · ceiling {number(anchored.r, 2)} "
-            f"({model_words(anchored.ceiling)})",
+            f"({model_words(anchored.ceiling)}){halves}",
         ),
         ("Judged on", f"{resolved}; space: {score.space}; metric `{score.metric}`"),
     )
@@ -148,9 +153,7 @@ def _marks(record: StudyRecord, claim: str, table: ScoreTable, score: GateScore)
         )
     caption = (
         f"{claim}: {metric_words(score.metric)} by model on the anchored scale; "
-        f"{percent(score.level)} intervals resample the {score.unit}. Baseline (0): "
-        f"{model_words(score.anchored.baseline)}, {number(score.anchored.b, 2)}. Ceiling (1): "
-        f"{model_words(score.anchored.ceiling)}, {number(score.anchored.r, 2)}. "
+        f"{percent(score.level)} intervals resample the {score.unit}. "
         "● model selected in training, ■ baseline, ◆ replicate, grey: other models."
     )
     return score_figure(
@@ -221,27 +224,30 @@ def _covered(pair: Agreement) -> str:
 
 
 # -- the table ------------------------------------------------------------------------------------
-def _score_tables(record: StudyRecord, table: ScoreTable) -> list[Block]:
-    """All metrics, in as few tables as fit the page."""
-    metrics = [name for name in table.metrics if _is_computed(table, name)]
-    n_tables = -(-len(metrics) // MOST_METRICS)
-    each = -(-len(metrics) // max(n_tables, 1))
-    parts = [metrics[start : start + each] for start in range(0, len(metrics), each or 1)]
+def _score_tables(record: StudyRecord, table: ScoreTable, decisive: Sequence[str]) -> list[Block]:
+    """All models: by what the gates read and as many metrics as fit, the others to be opened."""
+    computed = [name for name in table.metrics if _is_computed(table, name)]
+    answered = [name for name in computed if _is_computed(table, name, but=REPLICATE)]
+    metrics = sorted(computed, key=lambda name: (name not in decisive, name not in answered))
     told = (
         f"{percent(table.level)} intervals over {plural(table.n_units, table.unit)}, "
         f"{count(table.n_groups)} held-out questions. The last two rows are what a metric is "
-        "anchored on."
+        f"anchored on{HALVES if REPLICATE in table.models else ''}."
     )
-    captions = [""] * (len(parts) - 1) + [told]
-    made: list[Block] = [
-        _score_table(record, table, tuple(part), caption)
-        for part, caption in zip(parts, captions, strict=False)
+    parts = [
+        metrics[start : start + MOST_METRICS] for start in range(0, len(metrics), MOST_METRICS)
     ]
+    made: list[Block] = [_score_table(record, table, tuple(part), told) for part in parts[:1]]
+    for part in parts[1:]:
+        names = ", ".join(map(metric_words, part))
+        inner = _score_table(record, table, tuple(part), told)
+        made.append(Fold(f"All models by {names}", (inner,)))
     return [*made, *_not_computed(table)]
 
 
-def _is_computed(table: ScoreTable, metric: str) -> bool:
-    return any(math.isfinite(row.value) for row in table.rows if row.metric == metric)
+def _is_computed(table: ScoreTable, metric: str, but: str = "") -> bool:
+    rows = (row for row in table.rows if row.metric == metric and row.model != but)
+    return any(math.isfinite(row.value) for row in rows)
 
 
 def _not_computed(table: ScoreTable) -> list[Block]:
@@ -251,8 +257,8 @@ def _not_computed(table: ScoreTable) -> list[Block]:
         return []
     pairs = []
     for name in missing:
-        reasons = dict.fromkeys(row.reason for row in table.rows if row.metric == name)
-        pairs.append((metric_words(name), "; ".join(map(_why_none, reasons))))
+        reasons = (_why_none(row.reason) for row in table.rows if row.metric == name)
+        pairs.append((metric_words(name), "; ".join(dict.fromkeys(filter(None, reasons)))))
     return [Text("Registered metrics that these data cannot answer, and why:"), Facts(tuple(pairs))]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from cellula.core.claim import Tier
 from cellula.core.gate import Loop, Slot, Verdict
-from cellula.core.numerals import NO_BREAK, estimate, number, percent
+from cellula.core.numerals import NO_BREAK, count, estimate, number, percent
 from cellula.report.blocks import (
     Absent,
     Banner,
@@ -15,6 +16,7 @@ from cellula.report.blocks import (
     Board,
     Cell,
     Column,
+    Fold,
     GateLine,
     Heading,
     Section,
@@ -38,9 +40,15 @@ from cellula.report.words import (
     model_words,
     plain_words,
 )
-from cellula.validation.credibility import ClaimStanding, standings
+from cellula.validation.credibility import (
+    STEPS,
+    ClaimStanding,
+    model_risk,
+    required_tier,
+    standings,
+)
 
-__all__ = ["banner", "gates"]
+__all__ = ["banner", "gates", "overall_status", "standing_status"]
 
 #: Loop and slot -> what stands there once it exists.
 TO_COME: Mapping[tuple[Loop, Slot], str] = {
@@ -62,15 +70,14 @@ def banner(record: StudyRecord) -> Section:
     """The verdict: permitted use in a sentence, then every claim with tier and number."""
     found = standings(record.study, record.verdicts, record.evidence)
     use = record.part("context_of_use")
-    required = found[0].required.value if found else "none"
     facts = (
         ("Use in question", str(use.get("role") or "not stated")),
-        ("Tier required", f"{required}, for the risk of this use"),
+        ("Tier required", _required(use) if found else "none"),
         ("Cautions", n_cautions(record)),
         ("Standing", "Model evidence is supplementary: it ranks and prioritises experiments."),
     )
     block = Banner(
-        status=_overall(found),
+        status=overall_status(found),
         headline=_headline(found, str(use.get("role") or "the stated use")),
         standings=tuple(_standing(record, one) for one in found),
         facts=facts,
@@ -78,15 +85,22 @@ def banner(record: StudyRecord) -> Section:
     return Section("verdict", "Verdict", "Verdict", (block,))
 
 
-def _overall(found: tuple[ClaimStanding, ...]) -> Status:
-    statuses = {_standing_status(one) for one in found}
+def _required(use: Mapping[str, Any]) -> str:
+    """The tier that the use requires, and what reaching it takes."""
+    tier = required_tier(use)
+    return f"{tier.value}, for a use of {model_risk(use)} risk: {STEPS[tier]}"
+
+
+def overall_status(found: tuple[ClaimStanding, ...]) -> Status:
+    """Passed or failed where all claims are, else undecided."""
+    statuses = {standing_status(one) for one in found}
     if statuses == {"pass"}:
         return "pass"
     return "fail" if statuses == {"fail"} else "wait"
 
 
-def _standing_status(one: ClaimStanding) -> Status:
-    """Passed, failed or undecided, as the banner shows it."""
+def standing_status(one: ClaimStanding) -> Status:
+    """Passed, failed or undecided, as every section shows it."""
     if one.is_adequate:
         return "pass"
     is_refused = one.tier is Tier.T0 and one.is_decided and not one.is_underpowered
@@ -94,29 +108,43 @@ def _standing_status(one: ClaimStanding) -> Status:
 
 
 def _headline(found: tuple[ClaimStanding, ...], role: str) -> str:
-    """The permitted use in words; what is not supported is always said as well."""
-    yes = [claim_scope(one.kind) for one in found if one.is_adequate]
+    """The permitted use in words; what is not supported or not known is always said as well."""
+    scopes = _scopes(found)
+    yes = [one for one in found if one.is_adequate]
     some = [one for one in found if not one.is_adequate and one.tier >= Tier.T1]
-    no = [one for one in found if one.tier is Tier.T0]
+    rest = [one for one in found if one.tier is Tier.T0]
+    few = [one for one in rest if one.is_decided and one.is_underpowered]
+    no = [one for one in rest if one not in few]
     parts: list[str] = []
     if yes:
-        parts.append(f"The evidence supports this use – {role} – for {_joined(yes)}.")
+        parts.append(f"The evidence supports this use – {role} – for {_joined(yes, scopes)}.")
     if some:
-        scopes = _joined([claim_scope(one.kind) for one in some])
         parts.append(
-            f"For {scopes} it supports exploration only: this use requires "
+            f"For {_joined(some, scopes)} it supports exploration only: this use requires "
             f"{some[0].required.value}."
         )
     if no:
-        scopes = _joined([claim_scope(one.kind) for one in no])
         opening = "It does not support it" if yes or some else "The evidence does not support use"
-        parts.append(f"{opening} for {scopes}.")
+        parts.append(f"{opening} for {_joined(no, scopes)}.")
+    if few:
+        parts.append(
+            f"Undecided for {_joined(few, scopes)}: the units of replication are too few to tell."
+        )
     return " ".join(parts) or "No claim is registered, so the evidence supports no use."
 
 
-def _joined(parts: list[str]) -> str:
-    """The parts as one list in words, each said once."""
-    parts = list(dict.fromkeys(parts))
+def _scopes(found: tuple[ClaimStanding, ...]) -> Mapping[str, str]:
+    """Claim -> what it speaks of; its name as well where several speak of the same."""
+    kinds = Counter(one.kind for one in found)
+    return {
+        one.claim: claim_scope(one.kind) + (f" ({one.claim})" if kinds[one.kind] > 1 else "")
+        for one in found
+    }
+
+
+def _joined(found: list[ClaimStanding], scopes: Mapping[str, str]) -> str:
+    """What the claims speak of, as one list in words."""
+    parts = [scopes[one.claim] for one in found]
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
@@ -133,7 +161,7 @@ def _standing(record: StudyRecord, one: ClaimStanding) -> Standing:
     blocked = [v for v in one.verdicts if not v.has_passed and v.slot is Slot.ENTRY]
     if blocked:
         text += f" Entry gate {plain_words(blocked[0].gate)}: {blocked[0].reason}"
-    return Standing(one.claim, one.tier.value, _standing_status(one), one.word, text)
+    return Standing(one.claim, one.tier.value, standing_status(one), one.word, text)
 
 
 def _score_sentence(score: GateScore, verdict: Verdict) -> str:
@@ -145,7 +173,9 @@ def _score_sentence(score: GateScore, verdict: Verdict) -> str:
         return f"{found}: {verdict.reason}."
     words = {"pass": "reached", "fail": "not reached", "wait": "undecided"}
     word = words[OUTCOME_STATUS[verdict.outcome]]
-    return f"{found}, required{NO_BREAK}{_limit(verdict)}: {word}."
+    if word == "not reached" and anchored.lower >= verdict.threshold:
+        word = "reached, but the interval is too wide"
+    return f"{found}, lower bound required{NO_BREAK}{_limit(verdict)}: {word}."
 
 
 def _anchors(scores: tuple[GateScore, ...]) -> str:
@@ -160,7 +190,7 @@ def gates(record: StudyRecord) -> Section:
     loops = tuple((LOOPS[loop], tuple(_card(record, loop, slot) for slot in Slot)) for loop in Loop)
     blocks: list[Block] = [Board(loops, tuple(SLOTS[slot] for slot in Slot))]
     if record.verdicts:
-        blocks += [Heading("Every verdict, with its reason"), _verdict_table(record.verdicts)]
+        blocks.append(_every_verdict(record.verdicts))
     else:
         blocks.append(Absent("No gate has decided yet; verdicts appear here after the run."))
     thresholds = _threshold_table(record)
@@ -190,7 +220,8 @@ def _card(record: StudyRecord, loop: Loop, slot: Slot) -> SlotCard:
     note = f"and {len(here) - LINES} more below" if len(here) > LINES else ""
     statuses = {OUTCOME_STATUS[v.outcome] for v in here}
     status: Status = "fail" if "fail" in statuses else "wait" if "wait" in statuses else "pass"
-    word = f"{passed} of {len(here)} passed" if passed < len(here) else "passed"
+    word = f"{passed} of {len(here)} passed"
+    word = word if passed < len(here) else f"all {passed} passed" if passed > 1 else "passed"
     word = "failed" if all_failed else word
     return SlotCard(LOOPS[loop], SLOTS[slot], status, word, tuple(lines), note)
 
@@ -206,9 +237,9 @@ def _planned(record: StudyRecord, loop: Loop, slot: Slot) -> str:
 
 
 def _gate_line(verdict: Verdict) -> GateLine:
-    """A verdict on the board: its number, or where it counts faults its reason."""
+    """A verdict on the board: its number, and its reason where it did not pass."""
     told = _measured(verdict)
-    note = "" if told and verdict.has_passed else capital(verdict.reason.rstrip(".")) + "."
+    note = "" if verdict.has_passed else capital(verdict.reason.rstrip(".")) + "."
     if verdict.feedback is not None:
         note += f" Next: {FEEDBACK_ADVICE[verdict.feedback]}."
     is_score = verdict.slot is Slot.DECISION and verdict.about
@@ -228,12 +259,13 @@ def _status(verdict: Verdict) -> Status:
 
 
 def _measured(verdict: Verdict) -> str:
-    if verdict.number is None or verdict.threshold == 0:
+    is_count = verdict.slot is Slot.ENTRY and verdict.threshold == 0
+    if verdict.number is None or verdict.threshold is None or is_count:
         return ""
     told = estimate(verdict.number, verdict.lower, verdict.upper)
     if verdict.slot is Slot.EXIT:
         told = f"sd {told}"
-    return f"{told}, required{NO_BREAK}{_limit(verdict)}" if verdict.threshold is not None else told
+    return f"{told}, required{NO_BREAK}{_limit(verdict)}"
 
 
 def _limit(verdict: Verdict) -> str:
@@ -249,6 +281,12 @@ def _about(verdict: Verdict) -> str:
     """What the number of a verdict measures, in words: ``sd of variance explained``."""
     what, of, metric = verdict.about.rpartition(" of ")
     return f"{what}{of}{metric_words(metric)}"
+
+
+def _every_verdict(verdicts: tuple[Verdict, ...]) -> Fold:
+    missed = sum(not v.has_passed for v in verdicts)
+    told = f"{count(missed)} of {count(len(verdicts))} not passed" if missed else "all passed"
+    return Fold(f"Every verdict with its reason: {told}", (_verdict_table(verdicts),))
 
 
 def _verdict_table(verdicts: tuple[Verdict, ...]) -> Table:

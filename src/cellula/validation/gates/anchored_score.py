@@ -11,7 +11,7 @@ from pydantic import Field
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Feedback, Loop, Outcome, Slot, Verdict
 from cellula.core.model import Options
-from cellula.core.numerals import at_least, at_most
+from cellula.core.numerals import at_least, at_most, plural
 from cellula.validation.gates.required import required
 
 __all__ = ["AnchoredScoreGate", "AnchoredScoreOptions"]
@@ -73,13 +73,13 @@ class AnchoredScoreGate:
         )
 
     def _outcome(self, score: Mapping[str, object]) -> tuple[Outcome, str]:
-        n_units, unit = _integer(score["n_units"]), score["unit"]
+        n_units, unit = _integer(score["n_units"]), str(score["unit"])
         value, lower, upper = (_number(score[name]) for name in ("value", "lower", "upper"))
         needed = self._units_needed(n_units, lower, upper)
         if n_units < FEWEST_UNITS:
             return (
                 Outcome.UNDERPOWERED,
-                f"{n_units} {unit}s: an interval needs at least {FEWEST_UNITS}, and the "
+                f"{plural(n_units, unit)}: an interval needs at least {FEWEST_UNITS}, and the "
                 f"registered width about {max(needed, FEWEST_UNITS)}",
             )
         if math.isnan(value) or math.isnan(lower) or math.isnan(upper):
@@ -90,7 +90,7 @@ class AnchoredScoreGate:
         told = f"lower bound {at_least(lower, least)}, width {at_most(width, widest)}"
         if lower >= least and is_narrow:
             return Outcome.PASSED, told
-        remedy = "" if is_narrow else f"; about {needed} {unit}s would be narrow enough"
+        remedy = "" if is_narrow else f"; about {plural(needed, unit)} would be narrow enough"
         return Outcome.FAILED, f"{told}{remedy}"
 
     def _units_needed(self, n_units: int, lower: float, upper: float) -> int:

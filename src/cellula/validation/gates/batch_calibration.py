@@ -68,7 +68,7 @@ def _judged(found: Mapping[str, Any]) -> tuple[Outcome, str]:
             f"a batch shift is left ({found['reason']}); correct it: write harmonise = "
             '{ name = "combat" } or "harmony" to the [[data]] of the profiles'
         )
-    return Outcome.PASSED, str(found["reason"])
+    return Outcome.PASSED, f"no shift that matters: {found['reason']}"
 
 
 def _judged_after(name: str, found: Mapping[str, Any]) -> tuple[Outcome, str]:
