@@ -15,7 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 from commands import commands
-from ordeal import Ordeal, killed_after, ordeal_on, parts
+from ordeal import Ordeal, killed_after, ordeal_on, parts, sweep
 
 from cellula.evidence.keys import signing_key
 from cellula.evidence.ledger import Ledger
@@ -39,6 +39,7 @@ def test_fifty_random_kills(ordeal: Ordeal) -> None:
         ordeal.require_intact()
         ordeal.require_completes()
     left = len(parts(ordeal.forked.disk))
+    sweep(ordeal.forked.disk)
     print(f"\n{n_killed} of {MOMENTS} killed before the end; {left} temporary files left")
     assert n_killed >= MOMENTS // 2
 
@@ -47,9 +48,10 @@ def test_fifty_random_kills(ordeal: Ordeal) -> None:
 def test_a_full_disk_at_every_write(ordeal: Ordeal, name: str) -> None:
     command = commands()[name]
     total = command.prepare(ordeal)
+    expected = command.contents(ordeal)
     for at in range(total):
         command.refuse(ordeal, at)
-    command.require_completes(ordeal)
+    command.require_completes(ordeal, total, expected)
     print(f"\n{name}: {total} writes, each refused once")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from ordeal import Ordeal, ordeal_on
 from shell import Shell
 from toy_study import write_toy
 
@@ -23,6 +24,13 @@ def shell(
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("fonts")))  # no file of ours
     monkeypatch.chdir(tmp_path)
     return Shell(tmp_path, home)
+
+
+@pytest.fixture(scope="session")
+def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ordeal]:
+    """The toy on a disk that can be full, registered and run."""
+    with ordeal_on(tmp_path_factory.mktemp("ordeal")) as made:
+        yield made
 
 
 @pytest.fixture

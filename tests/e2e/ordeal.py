@@ -40,10 +40,9 @@ class Ordeal:
         """The two commands that make a bundle."""
         return tuple((verb, self.study, "--workspace", "w") for verb in ("register", "run"))
 
-    def begin_anew(self, *, has_keys: bool = True) -> None:
+    def begin_anew(self) -> None:
         """Nothing was registered."""
-        for path in (self.forked.disk / "w", *(() if has_keys else (self.forked.disk / KEYS,))):
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(self.forked.disk / "w", ignore_errors=True)
 
     def require_intact(self) -> None:
         """The ledger verifies, nothing in it is doubled, and a bundle is whole or not there."""
@@ -81,8 +80,8 @@ def ordeal_on(folder: Path) -> Iterator[Ordeal]:
     """The toy on the disk ``folder/disk``, run whole: what it gives, how often it writes."""
     disk = (folder / "disk").resolve()
     (disk / "home").mkdir(parents=True)
-    study = write_toy(disk, 12, hold_out="{ folds = 2, seed = 1 }")
-    rows = [f"G{number},k562\n" for number in range(12)]
+    study = write_toy(disk, 9, hold_out="{ folds = 2, seed = 1 }")
+    rows = [f"G{number},k562\n" for number in range(9)]
     (disk / "asked.csv").write_text("".join(["perturbation,context\n", *rows]))
     with forking(folder, disk) as forked:
         blank = Ordeal(forked, study, 0, b"", (0, 0), (0.0, 0.0))
@@ -113,9 +112,15 @@ def killed_after(ordeal: Ordeal, seconds: float) -> bool:
     return False
 
 
-def parts(folder: Path) -> list[str]:
+def parts(folder: Path) -> list[Path]:
     """What was being written and was left."""
-    return [path.name for path in folder.rglob(".*") if path.suffix in {".part", ".replaced"}]
+    return [path for path in folder.rglob(".*") if path.suffix in {".part", ".replaced"}]
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left, as the next who writes there does a day later."""
+    for path in parts(folder):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def require_told(done: Done, *words: str) -> None:

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from forked import KILL
-from ordeal import Ordeal, killed_after, ordeal_on
+from ordeal import Ordeal, killed_after, sweep
 
 from cellula.evidence.keys import signing_key
 
-MOMENTS, WRITES = 6, 6
+MOMENTS, WRITES = 3, 4
 
 
-@pytest.fixture(scope="module")
-def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ordeal]:
-    """The toy on a disk of its own."""
-    with ordeal_on(tmp_path_factory.mktemp("ordeal")) as made:
-        yield made
+@pytest.fixture(scope="module", autouse=True)
+def _swept(ordeal: Ordeal) -> Iterator[None]:
+    """Others use the disk afterwards."""
+    yield
+    sweep(ordeal.forked.disk)
 
 
 @pytest.mark.requirement("O2", "L12")
@@ -44,13 +44,14 @@ def test_a_command_killed_at_a_write_completes_afterwards(ordeal: Ordeal) -> Non
 
 
 def test_a_key_is_there_whole_or_not_at_all(ordeal: Ordeal) -> None:
-    register = ordeal.steps[0]
-    ordeal.begin_anew(has_keys=False)
-    folder = ordeal.forked.disk / "home" / "config" / "cellula"
+    home = ordeal.forked.disk / "keyless"
+    register = ("register", ordeal.study, "--workspace", home / "w")
+    folder = home / "cellula"
     for at in range(0, 14, 2):
-        ordeal.forked(*register, at=at, answer=KILL)
+        done = ordeal.forked(*register, at=at, answer=KILL, XDG_CONFIG_HOME=str(home))
+        assert done.code == KILL
         if (folder / "key.pem").exists():
             signing_key(folder)
-    assert ordeal.forked(*register).code == 0
+    assert ordeal.forked(*register, XDG_CONFIG_HOME=str(home)).code == 0
     made = signing_key(folder).public_hex
     assert (folder / "key.pub").read_text() == f"{made}\n"

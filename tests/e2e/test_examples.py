@@ -47,7 +47,7 @@ def test_a_quick_example_runs_by_one_command(name: str, shell: Shell, data_dir: 
 
 @pytest.mark.requirement("E6")
 def test_a_study_is_registered_once(shell: Shell, toy: Callable[..., Path]) -> None:
-    path = toy()
+    path = toy(9, hold_out="{ folds = 2, seed = 1 }")
     first = shell("run", path, "--register", exit_code=None)
     assert "toy version 1: registered now, before anything is fitted" in first
     assert "toy version 1: was registered before" in shell(

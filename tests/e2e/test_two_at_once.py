@@ -33,14 +33,14 @@ def at_once(*words: str) -> list[subprocess.CompletedProcess[str]]:
 
 
 def test_one_study_registered_and_run_by_two(shell: Shell, toy: Callable[..., Path]) -> None:
-    study = toy(12, hold_out="{ folds = 2, seed = 1 }")
-    registered = at_once("register", str(study), "--workspace", "w")
-    assert [done.returncode for done in registered] == [0, 0], registered
+    study = toy(9, hold_out="{ folds = 2, seed = 1 }")
+    ran = at_once("run", str(study), "--register", "--workspace", "w")
+    for done in ran:
+        assert done.returncode in {0, 2} or "another process is running" in done.stderr, done
+    assert any(done.returncode in {0, 2} for done in ran), ran
     ledger = Ledger(Path("w/ledger.sqlite"), signing_key())
     assert len(ledger.entries("registered")) == 1
     assert len(ledger.entries("labels_sealed")) == 1
-    for done in at_once("run", str(study), "--workspace", "w"):
-        assert done.returncode in {0, 2} or "another process is running" in done.stderr, done
     assert ledger.verify(head=ledger.head()) == []
     folder = Path("w/studies/toy")
     found = verify_bundle(
@@ -51,7 +51,7 @@ def test_one_study_registered_and_run_by_two(shell: Shell, toy: Callable[..., Pa
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
 def test_a_study_that_is_running_is_told(shell: Shell, toy: Callable[..., Path]) -> None:
-    study = toy(12, hold_out="{ folds = 2, seed = 1 }")
+    study = toy(9, hold_out="{ folds = 2, seed = 1 }")
     shell("register", study, "--workspace", "w")
     with open_workspace(Path("w")).running("toy"):
         output = shell("run", study, "--workspace", "w", exit_code=1)

@@ -19,6 +19,7 @@ from cellula.core.run import SilentProgress
 from cellula.evidence.attempts import (
     Opening,
     attempt_problems,
+    earlier_path,
     held_out_profiles,
     level_after,
     linked,
@@ -222,6 +223,46 @@ def test_an_opening_after_the_successor_was_registered_is_found(place: Workspace
     opened(place, second)
     (fault,) = attempt_faults(place.ledger.entries(), second.statement)
     assert "the registration leaves this out of the attempts at lines" in fault
+
+
+def test_an_opening_counts_from_the_entry_after_it(place: Workspace) -> None:
+    first = register(lines(0, 6), place)
+    opened(place, first)
+    entries = place.ledger.entries()
+    known = versions(entries, "s")
+    (seq,) = [entry.seq for entry in entries if entry.kind == "labels_opened"]
+    asked = (entries, known, "lines", "unseen_context")
+    assert openings_before(*asked, seq) == ()
+    assert openings_before(*asked, seq + 1) == ((known[0], "lines"),)
+
+
+def test_an_opening_after_the_own_one_is_no_fault(place: Workspace) -> None:
+    first = register(lines(0, 6), place)
+    second = register(after(first, lines(0, 6, statement="x")), place)
+    opened(place, second)
+    opened(place, first)
+    assert list(attempt_faults(place.ledger.entries(), second.statement)) == []
+
+
+def test_another_split_of_an_earlier_version_is_found(place: Workspace) -> None:
+    first = register(lines(0, 6), place)
+    opened(place, first)
+    second = register(after(first, lines(0, 6, statement="x")), place)
+    entries = list(place.ledger.entries())
+    assert list(attempt_faults(entries, second.statement)) == []
+    statement: dict[str, Any] = json.loads(canonical_json(second.statement))
+    path = earlier_path(first.statement["study_hash"], "lines")
+    assert path in statement["splits"]
+    statement["splits"][path] = "0" * 64
+    document = dict(second.document) | {"statement": statement}
+    entries = [
+        replace(one, payload=dict(one.payload) | {"registration": document})
+        if one.kind == "registered" and one.payload["registration"] == second.document
+        else one
+        for one in entries
+    ]
+    (fault,) = attempt_faults(entries, statement)
+    assert fault.startswith("registered another split of lines for version ")
 
 
 def test_a_skipped_predecessor_is_found(place: Workspace) -> None:

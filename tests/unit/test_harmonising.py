@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,13 @@ import pytest
 from anndata import AnnData
 from study_example import prepared, tree
 
-from cellula.core.dataset import Dataset
+from cellula.core.dataset import Dataset, Provenance
 from cellula.core.errors import StudyError
 from cellula.core.gate import Outcome, Verdict
 from cellula.core.model import State
-from cellula.core.run import RunContext
+from cellula.core.run import RunContext, SilentProgress
 from cellula.core.value_type import ValueType
+from cellula.evidence.bundle import read_bundle
 from cellula.report.citing import citations
 from cellula.validation.answers import answer_fold
 from cellula.validation.deciding import decide_entry
@@ -27,12 +30,14 @@ from cellula.validation.harmonising import (
     seen_rows,
     state_hash,
 )
-from cellula.validation.inner import entry_evidence
+from cellula.validation.inner import entry_evidence, run_study
 from cellula.validation.material import batch_evidence
 from cellula.validation.preparation import PreparedStudy
+from cellula.validation.registration import register
 from cellula.validation.scoring import fitted_on
 from cellula.validation.sealing import held_out_values, opened_profiles
 from cellula.validation.study import Study
+from cellula.validation.workspace import open_workspace
 
 COMBAT = {"name": "combat"}
 
@@ -193,6 +198,27 @@ def test_training_controls_and_truth_live_in_one_space(run: RunContext) -> None:
     )
     assert spy.seen
     assert all(gap(seen) < limit for seen in spy.seen)
+
+
+@pytest.mark.requirement("D3")
+def test_a_run_scores_against_corrected_values(tmp_path: Path) -> None:
+    """What the bundle says was observed is what the transform of the fold makes of it."""
+    provenance = Provenance({"cells.h5ad": "a" * 64}, "CC-BY-4.0")
+    found = ready(replace(cells(), provenance=provenance), COMBAT)
+    place = open_workspace(tmp_path / "w", tmp_path / "key")
+    register(found, place)
+    result = run_study(found, place, lambda files, study: b"{}", SilentProgress())
+    said = pd.read_parquet(BytesIO(read_bundle(result.bundle)["truth/pairs.parquet"]))
+    (task,) = found.tasks
+    fold = task.folds[0]
+    measured = opened_profiles(task.data, fold, held_out_values(task.data, task.folds))
+    name = str(measured.labels("perturbation")[0])
+    one = (said["perturbation"] == name) & (said["context"] == "type0")
+    observed = said[one].set_index("readout")["observed"]
+    for is_corrected, profiles in ((True, task.corrected(fold, measured)), (False, measured)):
+        rows = (profiles.obs["perturbation"] == name) & (profiles.obs["context"] == "type0")
+        mean = profiles.dense()[rows.to_numpy()].mean(axis=0)
+        assert np.allclose(observed.loc[list(profiles.readouts)], mean) is is_corrected
 
 
 @pytest.mark.requirement("D3")

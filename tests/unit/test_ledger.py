@@ -20,10 +20,11 @@ from cellula.evidence.chain import verify_entries
 from cellula.evidence.entry import GENESIS
 from cellula.evidence.keys import signing_key
 from cellula.evidence.ledger import Ledger
-from cellula.evidence.ledger_file import scan_ledger
+from cellula.evidence.ledger_file import exported_entries, scan_ledger
 from cellula.evidence.schema import LEDGER
+from cellula.testing.malformed import require_legible
 
-PROCESSES, EACH = 4, 60
+PROCESSES, EACH = 3, 30
 
 
 def ticking() -> Iterator[datetime]:
@@ -108,6 +109,27 @@ def test_export_and_head(ledger: Ledger, tmp_path: Path) -> None:
     assert verify_entries(rows, head=head, public_hex=signing_key(tmp_path).public_hex) == []
     ledger.append("run", "later", {})
     assert ledger.verify(head=head) == []
+
+
+def test_an_export_that_is_damaged_is_named(ledger: Ledger, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    ledger.export(path)
+    whole = path.read_bytes()
+    assert exported_entries(path) == tuple(ledger.entries())
+    for content, said in (
+        (whole.replace(b'"seq":2', b'"seq":"2"'), "entry 2: its seq"),
+        (b"[]\n" + whole, "entry 1: "),
+        (whole[:-20], "cut"),
+        (b"\xff\n", "entry 1: "),
+        (b"[" * 100_000 + b"\n", "entry 1: "),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(Tampered, match=rf"out\.jsonl is damaged: .*{said}") as caught:
+            exported_entries(path)
+        require_legible(caught.value, "out.jsonl")
+    path.unlink()
+    with pytest.raises(EvidenceError, match="cannot read the ledger"):
+        exported_entries(path)
 
 
 def test_an_empty_ledger(tmp_path: Path) -> None:
@@ -195,6 +217,14 @@ def test_the_table_suits_postgresql() -> None:
     assert "payload TEXT NOT NULL" in text
 
 
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ProcessPoolExecutor]:
+    """Processes that have imported nothing of this one."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES, mp_context=spawn) as made:
+        yield made
+
+
 def append_many(folder: Path, name: int) -> int:
     ledger = Ledger(folder / "ledger.sqlite", signing_key(folder))
     for number in range(EACH):
@@ -202,10 +232,8 @@ def append_many(folder: Path, name: int) -> int:
     return name
 
 
-def test_many_processes_append_at_once(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(PROCESSES, mp_context=spawn) as pool:
-        done = list(pool.map(append_many, [tmp_path] * PROCESSES, range(PROCESSES)))
+def test_many_processes_append_at_once(tmp_path: Path, pool: ProcessPoolExecutor) -> None:
+    done = list(pool.map(append_many, [tmp_path] * PROCESSES, range(PROCESSES)))
     assert done == list(range(PROCESSES))
     ledger = Ledger(tmp_path / "ledger.sqlite", signing_key(tmp_path))
     entries = ledger.entries()
@@ -227,12 +255,10 @@ def read_until(folder: Path, total: int) -> int:
     return times
 
 
-def test_readers_export_while_others_append(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(3, mp_context=spawn) as pool:
-        times = pool.submit(read_until, tmp_path, 2 * EACH)
-        assert list(pool.map(append_many, [tmp_path] * 2, range(2))) == [0, 1]
-        assert times.result() > 0
+def test_readers_export_while_others_append(tmp_path: Path, pool: ProcessPoolExecutor) -> None:
+    times = pool.submit(read_until, tmp_path, 2 * EACH)
+    assert list(pool.map(append_many, [tmp_path] * 2, range(2))) == [0, 1]
+    assert times.result() > 0
     assert Ledger(tmp_path / "ledger.sqlite", signing_key(tmp_path)).verify() == []
 
 

@@ -98,6 +98,14 @@ def test_measured_numbers_are_a_range() -> None:
     assert (age["low"], age["median"], age["high"]) == (20, pytest.approx(50), 80)
 
 
+def test_an_infinite_measurement_is_missing() -> None:
+    ages = np.linspace(20, 80, 240)
+    ages[[3, 5, 8]] = np.inf, -np.inf, np.nan
+    rows = sources_bias(profiles(age=ages)).payload["columns"]
+    age = next(row for row in rows if row["column"] == "age")
+    assert (age["n_missing"], age["low"], age["high"]) == (3, 20, 80)
+
+
 def test_association_is_zero_by_chance_and_one_when_inseparable() -> None:
     rng = np.random.default_rng(0)
     labels = pd.Series(rng.integers(0, 4, 500).astype(str))

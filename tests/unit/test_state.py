@@ -91,6 +91,12 @@ def test_a_pickle_inside_is_never_opened() -> None:
         read_state(archive_bytes({**files, "arrays/x.npy": buffer.getvalue()}))
 
 
+def claiming(*shape: int) -> bytes:
+    """An array whose header claims a shape, and no values."""
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -101,6 +107,9 @@ def test_a_pickle_inside_is_never_opened() -> None:
         ("stray.txt", b"", "no file 'stray.txt'"),
         ("arrays/a.npy", b"", "no array"),
         ("arrays/a.npy", b"\x93NUMPY\x01\x00\x06\x00(((((\n", "no array"),
+        ("arrays/a.npy", claiming(2**50), "no array"),
+        ("arrays/a.npy", claiming(2**62, 2**62), "no array"),
+        ("arrays/a.npy", claiming(-1), "no array"),
     ],
 )
 def test_damage_is_told(tmp_path: Path, name: str, content: bytes, words: str) -> None:

@@ -89,8 +89,9 @@ def _file(path: Path, format: str | None) -> dict[str, object]:
     from cellula.core.errors import DataError
     from cellula.data.description import describe_content
     from cellula.io.formats import read
+    from cellula.io.presence import is_there
 
-    if not path.exists():
+    if not is_there(path):
         raise DataError(f"there is no data set and no file {str(path)!r}; see: cellula data list")
     return describe_content(read(path, format), path.name)
 

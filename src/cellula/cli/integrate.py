@@ -49,10 +49,11 @@ def integrate(
 
     from cellula.core.run import run_context
     from cellula.io.formats import writer_of
+    from cellula.io.presence import is_there
     from cellula.validation.exploratory import Declared, open_declared
     from cellula.validation.integration import integrate as correct
 
-    if out.exists() and not force:
+    if is_there(out) and not force:
         raise DataError(f"{out} is there already; give another name, or replace it: --force")
     writer = writer_of(out)
     options = typed_pairs(option or (), "--option")

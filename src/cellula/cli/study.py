@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -216,17 +216,16 @@ def dossier(file: StudyFile, workspace: WorkspaceFolder = WORKSPACE, as_json: Js
 
 def write_dossier(bundle: Path, ledger: Path) -> Path:
     """Render the page of a bundle beside it."""
-    import json
+    from dataclasses import asdict
 
     from cellula.evidence.bundle import read_bundle
+    from cellula.evidence.ledger_file import exported_entries
     from cellula.evidence.lineage import bundle_name
     from cellula.io.atomic import write_atomically
     from cellula.report.dossier import render
     from cellula.report.record import read_record
 
-    entries: list[dict[str, Any]] = [
-        json.loads(line) for line in ledger.read_bytes().splitlines() if line
-    ]
+    entries = [asdict(entry) for entry in exported_entries(ledger)]
     record = read_record(read_bundle(bundle), entries)
     version = int(record.part("study").get("version") or 1)
     page = bundle.with_name(f"{bundle_name('dossier', version)}.html")

@@ -6,10 +6,13 @@ for, never before; listing names imports nothing.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -48,11 +51,32 @@ def _points(kind: str) -> dict[str, list[EntryPoint]]:
     if kind not in KINDS:
         raise PluginError(f"{kind!r} is no kind of plug-in; expected one of {', '.join(KINDS)}")
     found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=f"cellula.{kind}"):
+    for point in _installed(f"cellula.{kind}", _places(), entry_points):
         same = found.setdefault(point.name, [])
         if point.value not in {other.value for other in same}:
             same.append(point)
     return found
+
+
+def _places() -> tuple[tuple[str, int], ...]:
+    """The folders that packages are found in, and when each was changed."""
+    found: list[tuple[str, int]] = []
+    for place in sys.path:
+        try:
+            found.append((place, os.stat(place or ".").st_mtime_ns))
+        except OSError:
+            found.append((place, 0))
+    return tuple(found)
+
+
+@lru_cache(maxsize=len(KINDS))
+def _installed(
+    group: str,
+    _seen: tuple[tuple[str, int], ...],
+    find: Callable[..., Iterable[EntryPoint]],
+) -> tuple[EntryPoint, ...]:
+    """The entry points of a group, searched for again only where a folder has changed."""
+    return tuple(find(group=group))
 
 
 def _package(point: EntryPoint) -> str:

@@ -24,7 +24,7 @@ from cellula.core.units import convert
 from cellula.core.value_type import ValueType
 from cellula.data.consent import consent_code
 
-__all__ = ["COLUMN_ROLES", "DataSource", "Harmonise", "Layout", "spdx_expression"]
+__all__ = ["COLUMN_ROLES", "DataSource", "Harmonise", "Layout", "licensing", "spdx_expression"]
 
 #: What a column may be declared as: every role, the controls by their label or a true/false column.
 COLUMN_ROLES = (*(role for role in ROLES if role != "is_control"), "control")
@@ -276,7 +276,8 @@ def _unit_mistake(key: str, unit: str, role: str) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _licensing() -> Licensing:
+def licensing() -> Licensing:
+    """The licences that SPDX knows, read once."""
     return get_spdx_licensing()
 
 
@@ -285,10 +286,10 @@ def spdx_expression(text: str) -> str:
     if text == "unknown":
         return text
     try:
-        parsed: Any = _licensing().parse(text)
+        parsed: Any = licensing().parse(text)
     except ExpressionError as error:
         raise ValueError(f"{text!r} is no SPDX expression: {error}") from error
-    keys = _licensing().unknown_license_keys(parsed) if parsed is not None else [text]
+    keys = licensing().unknown_license_keys(parsed) if parsed is not None else [text]
     unknown = [key for key in keys if not re.fullmatch(r"LicenseRef-[A-Za-z0-9.-]+", key)]
     if unknown:
         raise ValueError(

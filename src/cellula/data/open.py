@@ -17,6 +17,7 @@ from cellula.data.features import feature_table, join_labels, join_tables, requi
 from cellula.data.profiles import profiles_of
 from cellula.io.digest import hash_source
 from cellula.io.formats import read
+from cellula.io.presence import is_there
 
 __all__ = ["DataSource", "Layout", "open_dataset"]
 
@@ -83,7 +84,7 @@ def _locate(item: DataSource, folder: Path, cache: Path | None) -> Path:
     """The file of a source. Raises DataError when it is not there."""
     if item.catalogue is None:
         path = folder / item.path
-        if not path.exists():
+        if not is_there(path):
             raise DataError(f"{item.path}: no such file in {folder}; check path")
         return path
     known = catalogue.source(item.catalogue)

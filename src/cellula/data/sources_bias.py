@@ -128,11 +128,11 @@ def _columns(data: Dataset, limits: SourcesBiasOptions) -> dict[str, str]:
 def _row(data: Dataset, aspect: str, name: str, limits: SourcesBiasOptions) -> dict[str, Any]:
     """What one column holds."""
     column = data.obs[name]
-    known = column.dropna()
+    known = _known(column)
     told: dict[str, Any] = {
         "aspect": aspect,
         "column": name,
-        "n_missing": int(column.isna().sum()),
+        "n_missing": len(column) - len(known),
         "is_number": bool(_is_measure(known, limits)),
     }
     if told["is_number"]:
@@ -151,6 +151,14 @@ def _row(data: Dataset, aspect: str, name: str, limits: SourcesBiasOptions) -> d
         "n_effective": float(np.exp(-(share * np.log(share)).sum())) if len(share) else 0.0,
         "levels": levels,
     }
+
+
+def _known(column: pd.Series[Any]) -> pd.Series[Any]:
+    """The values that are there; no measurement is infinite."""
+    known = column.dropna()
+    if pd.api.types.is_float_dtype(known):
+        return known[np.isfinite(known.to_numpy(np.float64))]
+    return known
 
 
 def _is_measure(column: pd.Series[Any], limits: SourcesBiasOptions) -> bool:

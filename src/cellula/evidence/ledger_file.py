@@ -13,12 +13,20 @@ from urllib.parse import quote
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
-from cellula.core.errors import EvidenceError
+from cellula.core.errors import EvidenceError, Tampered
 from cellula.evidence.entry import Entry, entry_from_line, entry_from_row
 from cellula.evidence.schema import LEDGER, TRIGGERS
 from cellula.io.atomic import create_atomically
 
-__all__ = ["LedgerScan", "Raw", "create_ledger", "is_of_the_disk", "parse_raw", "scan_ledger"]
+__all__ = [
+    "LedgerScan",
+    "Raw",
+    "create_ledger",
+    "exported_entries",
+    "is_of_the_disk",
+    "parse_raw",
+    "scan_ledger",
+]
 
 #: An entry as found: a line of an export, or a row of the table.
 Raw: TypeAlias = bytes | Mapping[str, object]
@@ -93,6 +101,26 @@ def scan_ledger(path: Path) -> LedgerScan:
     except OSError as error:
         raise EvidenceError(f"cannot read the ledger {path}: {error.strerror or error}") from error
     return _scan_database(path) if is_database else _scan_lines(path.read_bytes())
+
+
+def exported_entries(path: Path) -> tuple[Entry, ...]:
+    """The entries of an export, in their order; the chain between them is not looked at.
+
+    Raises EvidenceError when there is no such file, Tampered, naming the file and the entry,
+    when anything in it is no entry or it was cut.
+    """
+    scan, entries = scan_ledger(path), []
+    faults = list(scan.faults)
+    for number, raw in enumerate(scan.rows, 1):
+        try:
+            entries.append(parse_raw(raw))
+        except Tampered as error:
+            faults.append(f"entry {number}: {error}")
+    if faults:
+        raise Tampered(
+            f"the ledger {path} is damaged: {faults[0]}; `cellula run` of the study writes it again"
+        )
+    return tuple(entries)
 
 
 def parse_raw(raw: Raw) -> Entry:

@@ -16,6 +16,7 @@ from cellula.core.errors import DataError
 from cellula.io.differences import differences
 from cellula.io.formats import read, writer_of
 from cellula.io.parts import reduced
+from cellula.io.presence import is_there
 
 __all__ = ["Conversion", "convert"]
 
@@ -80,11 +81,12 @@ def _refusal(out: Path, format: str, lost: Sequence[str]) -> str:
 
 
 def _require_free(source: Path, out: Path, *, is_replaced: bool) -> None:
-    if not source.exists():
+    if not is_there(source):
         raise DataError(f"{source} is not there; check the path")
-    if out.exists() and out.resolve() == source.resolve():
+    is_taken = is_there(out)
+    if is_taken and out.resolve() == source.resolve():
         raise DataError(f"{out} is the source itself; give another name")
-    if out.exists() and not is_replaced:
+    if is_taken and not is_replaced:
         raise DataError(f"{out} is there already; give another name, or replace it: --force")
 
 

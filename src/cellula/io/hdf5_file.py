@@ -16,18 +16,25 @@ import h5py
 
 __all__ = ["RefusedFile", "new_hdf5"]
 
+#: The bytes that a header takes: the smallest that HDF5 leaves room for.
+HEADER = 512
+
 
 @contextmanager
-def new_hdf5(path: Path) -> Iterator[tuple[h5py.File, RefusedFile]]:
+def new_hdf5(path: Path, header: bytes = b"") -> Iterator[tuple[h5py.File, RefusedFile]]:
     """An empty HDF5 file to write to, and the file under it, which tells whether all went well.
 
+    header: at most 512 bytes that stand before what is HDF5, as formats on top of it may ask.
     Raises, when it is closed, the OSError of the first write that the disk refused.
     """
     with path.open("x+b", buffering=0) as raw:
         under = RefusedFile(raw)
         try:
-            with h5py.File(under, "w") as file:
+            with h5py.File(under, "w", userblock_size=HEADER if header else 0) as file:
                 yield file, under
+            if header:
+                under.seek(0)
+                under.write(header.ljust(HEADER, b"\0"))
         finally:
             under.require()
         under.require()

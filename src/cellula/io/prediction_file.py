@@ -30,6 +30,7 @@ from cellula.core.errors import DataError
 from cellula.core.prediction import Prediction
 from cellula.io.atomic import replaced_atomically
 from cellula.io.hdf5_file import new_hdf5
+from cellula.io.presence import is_there
 
 __all__ = ["SUFFIXES", "Written", "require_free", "write_predictions"]
 
@@ -62,7 +63,7 @@ class _Sink(Protocol):
 def require_free(path: Path, *, is_replaced: bool = False) -> None:
     """Raise DataError when predictions may not be written here: another suffix, or a file."""
     _suffix(path)
-    if path.is_dir() or (path.exists() and not is_replaced):
+    if is_there(path) and (path.is_dir() or not is_replaced):
         raise DataError(f"{path} exists; replace a file with --force or name another")
 
 

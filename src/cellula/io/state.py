@@ -30,6 +30,16 @@ FORMAT = "cellula-state"
 VERSION = 1
 META = "meta.json"
 PREFIX, SUFFIX = "arrays/", ".npy"
+#: What reading an array raises on bytes that are none, or whose header claims vast dimensions.
+MISREAD = (
+    ValueError,
+    EOFError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    SyntaxError,
+    TokenError,
+)
 
 
 def state_bytes(state: State) -> bytes:
@@ -89,7 +99,7 @@ def _array_bytes(name: str, array: NDArray[Any]) -> bytes:
 def _read_array(path: str, content: bytes) -> NDArray[Any]:
     try:
         return np.asarray(npy.read_array(io.BytesIO(content), allow_pickle=False))
-    except (ValueError, EOFError, SyntaxError, OSError, TokenError) as error:
+    except MISREAD as error:
         raise DataError(f"{path} of the state is no array: {error}") from error
 
 

@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from license_expression import Licensing, get_spdx_licensing
 
 from cellula.core.canonical import canonical_json, plain
 from cellula.core.comparison import Comparison
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Verdict
-from cellula.data.data_source import DataSource
+from cellula.data.data_source import DataSource, licensing
 from cellula.evaluation.contest import REPLICATE
 from cellula.io.parquet import frame_bytes
 from cellula.validation.competitors import Competitor
@@ -91,11 +90,11 @@ def may_include_truth(sources: Sequence[DataSource]) -> bool:
 
     Every licence of the expression must be known to SPDX and not forbid derivatives.
     """
-    licensing: Licensing = get_spdx_licensing()
+    known = licensing()
     for source in sources:
         if source.role != "profiles":
             continue
-        keys = [] if source.license == "unknown" else licensing.license_keys(source.license)
+        keys = [] if source.license == "unknown" else known.license_keys(source.license)
         if not keys or any(_forbids(str(key)) for key in keys):
             return False
     return True

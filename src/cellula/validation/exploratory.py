@@ -29,6 +29,7 @@ from cellula.data.data_source import DataSource
 from cellula.data.open import open_dataset
 from cellula.data.splits import Fraction, split
 from cellula.io.formats import read, reader_of
+from cellula.io.presence import is_there
 from cellula.validation.fitted_folder import FittedCard, Tuning
 from cellula.validation.mistakes import mistakes_of
 
@@ -129,7 +130,7 @@ def _source(**declaration: Any) -> DataSource:
 
 
 def _label_column(path: Path, label: str, column: str | None) -> str:
-    if not path.exists():
+    if not is_there(path):
         raise DataError(f"{path}: no such file; check the path of the {label} features")
     content = read(path)
     if isinstance(content, pd.DataFrame):

@@ -20,6 +20,7 @@ from cellula.core.errors import DataError
 from cellula.core.model import Fitted
 from cellula.core.value_type import ValueType
 from cellula.io.atomic import replaced_folder, restored, write_atomically
+from cellula.io.presence import is_there
 from cellula.io.state import read_state, state_bytes
 
 __all__ = ["FittedCard", "Tuning", "load_fitted", "require_free", "save_fitted"]
@@ -139,7 +140,7 @@ def load_fitted(folder: Path) -> tuple[Fitted, FittedCard]:
 
 
 def _read_card(folder: Path) -> FittedCard:
-    if not (folder / CARD).is_file():
+    if not is_there(folder / CARD):
         raise DataError(f"{folder} holds no fitted model ({CARD}); `cellula fit` writes one")
     try:
         return FittedCard.model_validate_json(_read(folder / CARD))

@@ -175,7 +175,7 @@ def _view(
     spaces: Sequence[Space | None],
     run: RunContext,
 ) -> Contest:
-    names = _answered(task)
+    names, anchor = _answered(task), _anchor(task)
     full: dict[str, list[Comparison]] = {name: [] for name in names}
     halved: dict[str, list[Comparison]] = {name: [] for name in names}
     replicate: list[Comparison] = []
@@ -194,9 +194,9 @@ def _view(
             replicate.append(_against(task, halves[0], again, controls, space))
     always = _always_selected(folds)
     return Contest(
-        full=_joined(full, always),
-        halved=_joined(halved, always),
-        replicate=_joined_replicate(replicate, halved),
+        full=_joined(full, always, anchor),
+        halved=_joined(halved, always, anchor),
+        replicate=_joined_replicate(replicate, halved, anchor),
         baselines={one.kind: one.id for one in task.models if one.is_baseline},
     )
 
@@ -207,25 +207,32 @@ def _always_selected(folds: Sequence[FoldAnswers]) -> str:
     return names.pop() if len(names) == 1 else ""
 
 
-def _joined(parts: Mapping[str, list[Comparison]], always: str) -> dict[str, Comparison]:
+def _anchor(task: ClaimTask) -> str:
+    """The name under which the mean response competes: a study may give it one of its own."""
+    return next((one.id for one in task.models if one.kind == BASELINES[0]), BASELINES[0])
+
+
+def _joined(
+    parts: Mapping[str, list[Comparison]], always: str, anchor: str
+) -> dict[str, Comparison]:
     """All folds in one, beside the mean response; ``selected`` is ``always`` where there is."""
     joined = {
         name: concatenate(folds)
         for name, folds in parts.items()
         if folds and not (name == SELECTED and always)
     }
-    joined = _with_baseline(joined)
+    joined = _with_baseline(joined, anchor)
     if always and always in joined:
         joined[SELECTED] = joined[always]
     return joined
 
 
 def _joined_replicate(
-    parts: list[Comparison], halved: Mapping[str, list[Comparison]]
+    parts: list[Comparison], halved: Mapping[str, list[Comparison]], anchor: str
 ) -> Comparison | None:
     if not parts:
         return None
-    baseline = concatenate(halved[BASELINES[0]])
+    baseline = concatenate(halved[anchor])
     return replace(concatenate(parts), baseline=baseline.predicted, baseline_name=BASELINES[0])
 
 
@@ -257,11 +264,11 @@ def _against(
     return compare(observed, answers, controls=controls, unit=task.unit, space=space)
 
 
-def _with_baseline(parts: dict[str, Comparison]) -> dict[str, Comparison]:
+def _with_baseline(parts: dict[str, Comparison], anchor: str) -> dict[str, Comparison]:
     """Every comparison beside the prediction of the mean response."""
-    if BASELINES[0] not in parts:
+    if anchor not in parts:
         return parts
-    baseline = parts[BASELINES[0]].predicted
+    baseline = parts[anchor].predicted
     return {
         name: replace(part, baseline=baseline, baseline_name=BASELINES[0])
         for name, part in parts.items()
