@@ -1,23 +1,40 @@
 """Wilcoxon rank-sum statistics of many groups against one control, on sparse columns.
 
-For every gene the control's values are sorted once. A group's non-zero values are then merged
-into them, and all zeros are one tied block that is counted, not sorted: the work is linear in
-the non-zero values, whatever the number of cells.
+Values are first set down gene by gene, within a gene group by group. The control's values of a
+gene are then sorted once, and every value of a group is looked up among them: small whole numbers
+in a table of counts, other numbers by a table of buckets, with a hash of the values that the
+control lacks to find their ties. All zeros are one tied block that is counted, not looked at. The
+work is linear in the non-zero values, whatever the number of cells or groups.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["rank_sum_block", "two_sided_p"]
+__all__ = [
+    "Csr",
+    "column_values",
+    "rank_sum_block",
+    "rank_sum_p",
+    "rank_sums",
+    "scatter_rows",
+    "stored_values",
+]
 
-#: Groups with more values than this are sorted by the library, smaller ones by insertion.
-FEW = 48
+#: data, indices (sorted within a row) and indptr of a CSR matrix.
+Csr: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+
+#: The largest whole number that is counted in a table, not sorted.
+LARGEST_COUNTED = 65_535
+#: Within a bucket of more control values than this the search is binary.
+FEW = 8
+#: Buckets for each of the control's values.
+BUCKETS = 8
 
 
 @numba.njit(inline="always")
@@ -33,54 +50,146 @@ def _first_at_least(indices, start, stop, gene):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _columns(data, indices, indptr, rows, bounds, first, last):  # type: ignore[no-untyped-def]
-    """The non-zero values of some genes, one gene after the other, each in the order of groups.
+def _counted(indices, room):  # type: ignore[no-untyped-def]
+    for gene in indices:
+        room[gene] += 1
 
-    Gives the values, and ends (groups + 1, genes): where a group's values begin and end.
-    """
-    width = last - first
-    n_groups = len(bounds) - 1
-    begin = np.empty(len(rows), np.int64)
-    stop = np.empty(len(rows), np.int64)
-    room = np.zeros(width + 1, np.int64)
-    for place in range(len(rows)):
-        row = rows[place]
-        low = _first_at_least(indices, indptr[row], indptr[row + 1], first)
-        here = low
-        while here < indptr[row + 1] and indices[here] < last:
-            room[indices[here] - first + 1] += 1
-            here += 1
-        begin[place] = low
-        stop[place] = here
-    position = np.cumsum(room)[:width].copy()
+
+def stored_values(indices: NDArray[Any], n_genes: int) -> NDArray[np.int64]:
+    """How many values a CSR matrix stores of each gene: (genes,)."""
+    room = np.zeros(n_genes, np.int64)
+    _counted(indices, room)
+    return room
+
+
+@numba.njit(cache=True, nogil=True)
+def _gather(data, indices, indptr, rows, bounds, first, room):  # type: ignore[no-untyped-def]
+    """Values and ends, see :func:`column_values`; room: (genes,), places to keep for each."""
+    last = first + len(room)
+    position = np.zeros(len(room), np.int64)
+    for gene in range(1, len(room)):
+        position[gene] = position[gene - 1] + room[gene - 1]
     values = np.empty(room.sum(), data.dtype)
-    ends = np.empty((n_groups + 1, width), np.int64)
+    ends = np.empty((len(bounds), len(room)), np.int64)
     ends[0] = position
-    for group in range(n_groups):
+    for group in range(len(bounds) - 1):
         for place in range(bounds[group], bounds[group + 1]):
-            for here in range(begin[place], stop[place]):
-                value = data[here]
-                if value != 0:
-                    gene = indices[here] - first
-                    values[position[gene]] = value
-                    position[gene] += 1
+            row = rows[place]
+            stop = indptr[row + 1]
+            here = indptr[row]
+            if first > 0:
+                here = _first_at_least(indices, here, stop, first)
+            while here < stop:
+                gene = indices[here]
+                if gene >= last:
+                    break
+                if data[here] != 0:
+                    target = position[gene - first]
+                    values[target] = data[here]
+                    position[gene - first] = target + 1
+                here += 1
         ends[group + 1] = position
     return values, ends
 
 
+def column_values(
+    matrix: Csr,
+    rows: NDArray[np.int64],
+    bounds: NDArray[np.int64],
+    first: int,
+    room: NDArray[np.int64],
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The non-zero values of some genes, one gene after the other, each in the order of groups.
+
+    rows: the cells, group after group; bounds: where each group begins in ``rows``, and the end:
+    (groups + 1,). first: the first gene; room: how many values, at least, each gene has: (genes,).
+    Gives the values, and ends (groups + 1, genes): a group's values of a gene stand from
+    ``ends[group, gene]`` to ``ends[group + 1, gene]``.
+    """
+    data, indices, indptr = matrix
+    values, ends = _gather(data, indices, indptr, rows, bounds, first, room)
+    return values, ends
+
+
 @numba.njit(cache=True, nogil=True)
-def _sort(values, start, stop):  # type: ignore[no-untyped-def]
-    """Sort a stretch in place."""
-    if stop - start > FEW:
-        values[start:stop].sort()
-        return
-    for place in range(start + 1, stop):
-        value = values[place]
-        before = place - 1
-        while before >= start and values[before] > value:
-            values[before + 1] = values[before]
-            before -= 1
-        values[before + 1] = value
+def _scatter(data, indices, indptr, groups, first, position, values):  # type: ignore[no-untyped-def]
+    last = first + position.shape[1]
+    for row in range(len(groups)):
+        group = groups[row]
+        if group < 0:
+            continue
+        stop = indptr[row + 1]
+        here = indptr[row]
+        if first > 0:
+            here = _first_at_least(indices, here, stop, first)
+        while here < stop:
+            gene = indices[here]
+            if gene >= last:
+                break
+            if data[here] != 0:
+                target = position[group, gene - first]
+                values[target] = data[here]
+                position[group, gene - first] = target + 1
+            here += 1
+
+
+def scatter_rows(
+    matrix: Csr,
+    groups: NDArray[np.int64],
+    first: int,
+    position: NDArray[np.int64],
+    values: NDArray[Any],
+) -> None:
+    """Set the non-zero values of some cells down in ``values``, where their group and gene stand.
+
+    groups: (cells,), of each cell, -1 to leave it out. position: (groups, genes from ``first``
+    on), where the next value goes; it moves on. So a matrix may come in parts, in any order of
+    groups: after the last part position is ``ends[1:]`` of :func:`column_values`.
+    """
+    _scatter(*matrix, groups, first, position, values)
+
+
+@numba.njit(cache=True, nogil=True)
+def _largest_whole(values):  # type: ignore[no-untyped-def]
+    """The largest of values that all are whole, positive and small; -1 where one is not."""
+    largest = 0
+    for value in values:
+        if not (0 < value <= LARGEST_COUNTED):
+            return -1
+        whole = int(value)
+        if whole != value:
+            return -1
+        largest = max(largest, whole)
+    return largest
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(values, ends, gene, zeros, rank, seen, u, ties):  # type: ignore[no-untyped-def]
+    """One gene of small whole numbers; rank and seen: (largest + 1,), room to work in.
+
+    A value that joins b equal ones adds (b + 1)^3 - (b + 1) - (b^3 - b) = 3 b (b + 1) to the ties.
+    """
+    seen[:] = 0
+    for here in range(ends[0, gene], ends[1, gene]):
+        seen[int(values[here])] += 1
+    less, base = float(zeros), 0.0
+    for value in range(len(seen)):
+        equal = float(seen[value])
+        rank[value] = less + 0.5 * equal
+        less += equal
+        base += equal * equal * equal - equal
+    for group in range(len(u)):
+        total, tied = 0.0, base
+        for here in range(ends[group + 1, gene], ends[group + 2, gene]):
+            value = int(values[here])
+            before = float(seen[value])
+            seen[value] += 1
+            total += rank[value]
+            tied += 3.0 * before * (before + 1.0)
+        for here in range(ends[group + 1, gene], ends[group + 2, gene]):
+            seen[int(values[here])] -= 1
+        u[group] = total
+        ties[group] = tied
 
 
 @numba.njit(cache=True, nogil=True)
@@ -107,17 +216,110 @@ def _distinct(sorted_values, unique, below):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _index(unique, n, table):  # type: ignore[no-untyped-def]
-    """Fill a table of buckets: the first distinct value of each; gives the scale of a bucket."""
+    """Fill a table of buckets: the first distinct value of each; gives the scale of a bucket.
+
+    The same arithmetic puts a value into its bucket later, so a value of bucket b stands from
+    ``table[b]`` to ``table[b + 1]``.
+    """
     buckets = len(table) - 1
-    low, high = float(unique[0]), float(unique[n - 1])
+    low, high = np.float64(unique[0]), np.float64(unique[n - 1])
     scale = (buckets - 1) / (high - low) if high > low else 0.0
+    if not scale < math.inf:
+        scale = 0.0
     place = 0
     for bucket in range(buckets):
-        while place < n and (float(unique[place]) - low) * scale < bucket:
+        while place < n and (np.float64(unique[place]) - low) * scale < bucket:
             place += 1
         table[bucket] = place
     table[buckets] = n
     return low, scale
+
+
+@numba.njit(inline="always")
+def _place(value, unique, table, buckets, low, scale):  # type: ignore[no-untyped-def]
+    """How many of the control's distinct values are below a value."""
+    at = (np.float64(value) - low) * scale
+    if not at > 0.0:
+        at = 0.0
+    bucket = buckets - 1 if at >= buckets else int(at)
+    start, stop = table[bucket], table[bucket + 1]
+    if stop - start > FEW:
+        return _first_at_least(unique, start, stop, value)
+    while start < stop and unique[start] < value:
+        start += 1
+    return start
+
+
+@numba.njit(inline="always")
+def _slot(value, keys, counts, shift):  # type: ignore[no-untyped-def]
+    """Where a value stands, or may be put, in a hash of open addresses."""
+    bits = np.uint64(np.float64(value).view(np.uint64))
+    slot: Any = np.int64((bits * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(shift))
+    while counts[slot] > 0 and keys[slot] != value:
+        slot += 1
+        if slot == len(keys):
+            slot = 0
+    return slot
+
+
+@numba.njit(cache=True, nogil=True)
+def _own_ties(strangers, n, keys, counts):  # type: ignore[no-untyped-def]
+    """The sum of t^3 - t over the ties among n values; the hash is empty before and after."""
+    bits = 1
+    while (1 << bits) < 2 * n:
+        bits += 1
+    size = 1 << bits
+    tied = 0.0
+    for here in range(n):
+        slot = _slot(strangers[here], keys[:size], counts[:size], 64 - bits)
+        before = float(counts[slot])
+        keys[slot] = strangers[here]
+        counts[slot] += 1
+        tied += 3.0 * before * (before + 1.0)
+    counts[:size] = 0
+    return tied
+
+
+@numba.njit(cache=True, nogil=True)
+def _look_up(values, ends, gene, zeros, work, u, ties):  # type: ignore[no-untyped-def]
+    """One gene of any numbers; work: room for the control's values, the hash and strangers."""
+    unique, below, table, seen, keys, counts, strangers, touched = work
+    control = values[ends[0, gene] : ends[1, gene]]
+    control.sort()
+    n, base = _distinct(control, unique, below)
+    buckets = max(BUCKETS * n, 2)
+    low, scale = 0.0, 0.0
+    if n > 0:
+        low, scale = _index(unique, n, table[: buckets + 1])
+    else:
+        table[: buckets + 1] = 0
+    for place in range(n):
+        seen[place] = below[place + 1] - below[place]
+    for group in range(len(u)):
+        start, stop = ends[group + 1, gene], ends[group + 2, gene]
+        total, tied, strange = 0.0, base, 0
+        for here in range(start, stop):
+            value = values[here]
+            place = _place(value, unique, table, buckets, low, scale)
+            less = float(below[place])
+            if value > 0:
+                less += zeros
+            if place < n and unique[place] == value:
+                less += 0.5 * float(below[place + 1] - below[place])
+                before = float(seen[place])
+                seen[place] += 1
+                touched[here - start - strange] = place
+                tied += 3.0 * before * (before + 1.0)
+            else:
+                strangers[strange] = value
+                strange += 1
+            total += less
+        if strange > 1:
+            tied += _own_ties(strangers, strange, keys, counts)
+        for here in range(stop - start - strange):
+            seen[touched[here]] -= 1
+        u[group] = total
+        ties[group] = tied
 
 
 @numba.njit(cache=True, nogil=True)
@@ -125,61 +327,50 @@ def _rank(values, ends, bounds, u, ties):  # type: ignore[no-untyped-def]
     """Rank sums of one block: u and ties (groups, genes) of every group but the first."""
     n_groups, width = u.shape
     n_control = bounds[1] - bounds[0]
-    most = 1
+    most, largest_group = 1, 1
     for gene in range(width):
         most = max(most, ends[1, gene] - ends[0, gene])
-    unique = np.empty(most, values.dtype)
-    below = np.empty(most + 1, np.int64)
-    table = np.empty(2 * most + 1, np.int64)
-    for gene in range(width):
-        start, stop = ends[0, gene], ends[1, gene]
-        control = values[start:stop]
-        control.sort()
-        n, base = _distinct(control, unique, below)
-        buckets = max(2 * n, 2)
-        low, scale = (0.0, 0.0) if n == 0 else _index(unique, n, table[: buckets + 1])
-        zeros_control = n_control - (stop - start)
-        negative = 0
-        while negative < stop - start and control[negative] < 0:
-            negative += 1
         for group in range(n_groups):
-            start, stop = ends[group + 1, gene], ends[group + 2, gene]
-            _sort(values, start, stop)
-            total, tied, place, here = 0.0, base, 0, start
-            while here < stop:
-                value = values[here]
-                began = here
-                while here < stop and values[here] == value:
-                    here += 1
-                count = float(here - began)
-                if n > 0:
-                    bucket = int((float(value) - low) * scale)
-                    if bucket >= buckets:
-                        bucket = buckets - 1
-                    if bucket > 0 and table[bucket] - 1 > place:
-                        place = table[bucket] - 1
-                    while place < n and unique[place] < value:
-                        place += 1
-                equal = 0.0
-                less = float(below[place])
-                if place < n and unique[place] == value:
-                    equal = float(below[place + 1] - below[place])
-                if value > 0:
-                    less += zeros_control
-                total += count * (less + 0.5 * equal)
-                both = count + equal
-                tied += both * both * both - both - (equal * equal * equal - equal)
-            zeros = float(bounds[group + 2] - bounds[group + 1] - (stop - start))
-            total += zeros * (negative + 0.5 * zeros_control)
+            largest_group = max(largest_group, ends[group + 2, gene] - ends[group + 1, gene])
+    size = 2
+    while size < 2 * largest_group:
+        size *= 2
+    work = (
+        np.empty(most, values.dtype),
+        np.empty(most + 1, np.int32),
+        np.empty(BUCKETS * most + 2, np.int32),
+        np.empty(most, np.int32),
+        np.empty(size, values.dtype),
+        np.zeros(size, np.int32),
+        np.empty(largest_group, values.dtype),
+        np.empty(largest_group, np.int32),
+    )
+    rank, seen = np.empty(1024), np.empty(1024, np.int64)
+    gene_u, gene_ties = np.empty(n_groups), np.empty(n_groups)
+    for gene in range(width):
+        start, stop = ends[0, gene], ends[n_groups + 1, gene]
+        zeros_control = float(n_control - (ends[1, gene] - start))
+        largest = _largest_whole(values[start:stop])
+        negative = 0
+        if 0 <= largest <= 1024 + stop - start:
+            if largest >= len(rank):
+                rank, seen = np.empty(2 * largest), np.empty(2 * largest, np.int64)
+            room, count = rank[: largest + 1], seen[: largest + 1]
+            _count(values, ends, gene, zeros_control, room, count, gene_u, gene_ties)
+        else:
+            _look_up(values, ends, gene, zeros_control, work, gene_u, gene_ties)
+            while start + negative < ends[1, gene] and values[start + negative] < 0:
+                negative += 1
+        for group in range(n_groups):
+            stored = ends[group + 2, gene] - ends[group + 1, gene]
+            zeros = float(bounds[group + 2] - bounds[group + 1] - stored)
             both = zeros + zeros_control
-            tied += both * both * both - both
-            u[group, gene] = total
-            ties[group, gene] = tied
+            u[group, gene] = gene_u[group] + zeros * (negative + 0.5 * zeros_control)
+            ties[group, gene] = gene_ties[group] + both * both * both - both
 
 
 @numba.njit(cache=True, nogil=True)
 def _p_values(u, ties, bounds, p):  # type: ignore[no-untyped-def]
-    """Two-sided p of every rank sum by the normal approximation, tie and continuity corrected."""
     n_groups, width = u.shape
     control = float(bounds[1] - bounds[0])
     for group in range(n_groups):
@@ -198,27 +389,50 @@ def _p_values(u, ties, bounds, p):  # type: ignore[no-untyped-def]
             p[group, gene] = min(1.0, math.erfc(z / math.sqrt(2.0)))
 
 
+def rank_sums(
+    values: NDArray[Any], ends: NDArray[np.int64], bounds: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """U of every group but the first against the first, and the ties: (groups, genes) each.
+
+    values, ends: of :func:`column_values`, the control first; its values are sorted in place.
+    bounds: differences are the sizes of the groups, zeros included: (groups + 1,).
+    U = sum over pairs of [group > control] + [group = control] / 2, exact; ties is the sum of
+    t^3 - t over the tied values of group and control together.
+    """
+    shape = (len(bounds) - 2, ends.shape[1])
+    u, ties = np.empty(shape), np.empty(shape)
+    _rank(values, ends, bounds, u, ties)
+    return u, ties
+
+
+def rank_sum_p(
+    u: NDArray[np.float64], ties: NDArray[np.float64], bounds: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Two-sided p of rank sums (groups, genes) by the normal approximation [mann1947]_.
+
+    With ties and a continuity of 1/2, as SciPy's ``mannwhitneyu(method="asymptotic")``. 1 where
+    all values are equal, NaN for an empty group or control.
+    """
+    p = np.empty(u.shape)
+    _p_values(u, ties, bounds, p)
+    return p
+
+
 def rank_sum_block(
-    matrix: tuple[NDArray[Any], NDArray[np.int32], NDArray[Any]],
+    matrix: Csr,
     rows: NDArray[np.int64],
     bounds: NDArray[np.int64],
     genes: tuple[int, int],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mann-Whitney U of every group against the control, and its two-sided p: (groups, genes).
 
-    matrix: data, indices and indptr of a CSR matrix (cells, genes) with sorted indices and
-    finite values. rows: the cells, all of the control first, then group after group; bounds:
-    where the control and each group begin in ``rows``, and the end: (groups + 2,). genes: first
-    and last (exclusive) of the block.
-
-    U = sum over pairs of [group > control] + [group = control] / 2, exact; p by the normal
-    approximation with ties and a continuity of 1/2, as SciPy's ``mannwhitneyu(method=
-    "asymptotic")`` [mann1947]_. p is 1 where all values are equal and NaN for an empty group.
+    matrix: of shape (cells, genes), finite. rows: the cells, all of the control first, then group
+    after group; bounds: where the control and each group begin in ``rows``, and the end:
+    (groups + 2,). genes: first and last (exclusive) of the block.
     """
-    data, indices, indptr = matrix
-    values, ends = _columns(data, indices, indptr, rows, bounds, *genes)
-    shape = (len(bounds) - 2, genes[1] - genes[0])
-    u, ties, p = np.empty(shape), np.empty(shape), np.empty(shape)
-    _rank(values, ends, bounds, u, ties)
-    _p_values(u, ties, bounds, p)
-    return u, p
+    first, last = genes
+    room = stored_values(matrix[1], int(matrix[1].max(initial=-1)) + 1)
+    room = np.concatenate([room, np.zeros(max(0, last - len(room)), np.int64)])[first:last]
+    values, ends = column_values(matrix, rows, bounds, first, room)
+    u, ties = rank_sums(values, ends, bounds)
+    return u, rank_sum_p(u, ties, bounds)
