@@ -70,7 +70,11 @@ def test_no_nan_is_lost(name: str, found: Comparison) -> None:
     assert np.isfinite(whole.value) != bool(whole.reason)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in {"coverage", "interval_width"}])
+#: The ideal of a width is no perfect prediction's; an unbiased estimate is ideal in expectation.
+NOT_IDEAL = {"coverage", "interval_width", "e_distance"}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in NOT_IDEAL])
 @quick
 @given(comparisons())
 def test_a_perfect_prediction_is_ideal(name: str, found: Comparison) -> None:

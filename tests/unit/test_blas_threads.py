@@ -18,3 +18,16 @@ def test_one_thread_within_and_the_same_as_before_after() -> None:
     with one_blas_thread():
         assert set(_threads()) == {1}
     assert _threads() == before
+
+
+def test_blocks_of_several_threads_may_overlap() -> None:
+    """The first to leave does not lift the limit of the others; the last one does."""
+    before = _threads()
+    first, second = one_blas_thread(), one_blas_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    inside = _threads()
+    second.__exit__(None, None, None)
+    assert set(inside) == {1}
+    assert _threads() == before

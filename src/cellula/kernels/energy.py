@@ -1,70 +1,72 @@
-"""Mean Euclidean distances between the rows of two matrices, without the matrix of pairs."""
+"""Energy distances of populations, from sums over pairs that are never stored."""
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["energy_distance", "summed_distances"]
+from cellula.kernels.pair_sums import cross_sums, within_sums
 
-#: Rows of y that are measured together: their sums of squares stay in the nearest cache.
-BLOCK = 256
+__all__ = ["energy_distance", "energy_to_control", "energy_values", "summed_distances"]
 
-
-def _summed_distances(x: NDArray[np.float64], y_t: NDArray[np.float64]) -> float:
-    """Sum over i, j of |x_i - y_j|, in one fixed order; y_t is y transposed and contiguous."""
-    n, d = x.shape
-    m = y_t.shape[1]
-    total = 0.0
-    squares = np.empty(BLOCK)
-    for start in range(0, m, BLOCK):
-        width = min(BLOCK, m - start)
-        for i in range(n):
-            for j in range(width):
-                squares[j] = 0.0
-            for k in range(d):
-                value = x[i, k]
-                for j in range(width):
-                    difference = value - y_t[k, start + j]
-                    squares[j] += difference * difference
-            row = 0.0
-            for j in range(width):
-                row += math.sqrt(squares[j])
-            total += row
-    return total
+Floats = NDArray[np.float64]
 
 
-_compiled = numba.njit(cache=True)(_summed_distances)
-
-
-def summed_distances(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+def summed_distances(x: Floats, y: Floats) -> float:
     """Sum of the Euclidean distances of all pairs of rows of x (n, d) and y (m, d).
 
-    The order of the additions is fixed, so the bits depend on nothing but the arrays.
+    In float64, within 1e-12 of the sum. The same bits whatever the number of threads.
     """
-    left = np.ascontiguousarray(x, np.float64)
-    right = np.ascontiguousarray(np.asarray(y, np.float64).T)
-    return float(_compiled(left, right))
+    return float(cross_sums(x, np.array([0, len(x)]), y)[0, 0])
 
 
-def energy_distance(
-    x: NDArray[np.float64], y: NDArray[np.float64], *, is_sized: bool = False
-) -> float:
+def energy_distance(x: Floats, y: Floats, *, is_sized: bool = False) -> float:
     """Energy distance 2E|X-Y| - E|X-X'| - E|Y-Y'| of two samples [szekely2013]_.
 
     x: (n, d), y: (m, d). A V-statistic: all pairs count, each cell with itself too; never
-    negative, symmetric, 0 for equal samples. Its expectation exceeds the distance of the
-    distributions by E|X-X'|/n + E|Y-Y'|/m, so a larger sample looks closer. ``is_sized`` adds
-    (1/n - 1/m) E|Y-Y'| (unbiased, needs m >= 2): the expectation is then that of a sample y of
-    n rows, whatever m is, and nothing changes where m = n.
+    negative, symmetric, 0 for equal samples, each to within 1e-12 of E|X-Y|. Its expectation
+    exceeds the distance of the distributions by E|X-X'|/n + E|Y-Y'|/m, so a larger sample looks
+    closer. ``is_sized`` adds (1/n - 1/m) E|Y-Y'| (unbiased, needs m >= 2): the expectation is
+    then that of a sample y of n rows, whatever m is, and nothing changes where m = n.
     """
     n, m = len(x), len(y)
-    within_y = summed_distances(y, y)
+    within_y = float(within_sums(y, np.array([0, m]))[0, 0])
+    within_x = float(within_sums(x, np.array([0, n]))[0, 0])
     value = 2.0 * summed_distances(x, y) / (n * m)
-    value -= summed_distances(x, x) / (n * n) + within_y / (m * m)
+    value -= within_x / (n * n) + within_y / (m * m)
     if is_sized and m != n:
         value += (1.0 / n - 1.0 / m) * within_y / (m * (m - 1))
     return value
+
+
+def energy_values(between: Floats, within: Floats, base: float, n: Floats, m: int) -> Floats:
+    """Energy distances from sums of distances: (groups,); NaN for a group without rows.
+
+    between, within: (groups,) sums of each group with the control and with itself; base: of the
+    control with itself; n: (groups,) rows of each group, m: of the control.
+    """
+    size = np.where(n > 0, n, np.nan)
+    return np.asarray(2.0 * between / (size * m) - within / size**2 - base / m**2, np.float64)
+
+
+def energy_to_control(
+    cells: Floats,
+    bounds: NDArray[np.int64],
+    control: Floats,
+    *,
+    dtype: type[np.floating[Any]] = np.float32,
+    threads: int = 1,
+) -> Floats:
+    """Energy distance [szekely2013]_ of many groups of cells from one control: (groups,).
+
+    cells: (n, d), group after group; bounds: (groups + 1,) where each begins, and the end;
+    control: (m, d). A V-statistic as :func:`energy_distance`. The control's own term is computed
+    once. In float32 the error is below 1e-6 of the mean distance to the control, in float64
+    below 1e-12 of it. NaN for a group without cells or with a value that is no number.
+    """
+    between = cross_sums(cells, bounds, control, dtype=dtype, threads=threads)[:, 0]
+    within = within_sums(cells, bounds, dtype=dtype, threads=threads)[:, 0]
+    base = float(within_sums(control, np.array([0, len(control)]), dtype=dtype)[0, 0])
+    return energy_values(between, within, base, np.diff(bounds).astype(np.float64), len(control))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import Terms
+from cellula.kernels.blas_threads import one_blas_thread
 
 __all__ = ["mean_terms", "missing", "pooled_terms", "population_terms", "ratio"]
 
@@ -54,13 +55,14 @@ def population_terms(
         side = "observation" if observed is None else "prediction"
         return mean_terms(values, np.full(n_groups, f"the {side} carries no cells"))
     reasons: list[str] = []
-    for group in range(n_groups):
-        x, y = observed.of(group), predicted.of(group)
-        is_enough = min(len(x), len(y)) >= min_cells
-        if not is_enough:
-            reasons.append(f"fewer than {min_cells} observed or predicted cells")
-            continue
-        is_finite = bool(np.isfinite(x).all() and np.isfinite(y).all())
-        values[group] = distance(x, y) if is_finite else np.nan
-        reasons.append("" if is_finite else "a cell has a value that is no number")
+    with one_blas_thread():
+        for group in range(n_groups):
+            x, y = observed.of(group), predicted.of(group)
+            if min(len(x), len(y)) < min_cells:
+                reasons.append(f"fewer than {min_cells} observed or predicted cells")
+                continue
+            is_finite = bool(np.isfinite(x).all() and np.isfinite(y).all())
+            values[group] = distance(x, y) if is_finite else np.nan
+            is_number = np.isfinite(values[group])
+            reasons.append("" if is_number else "a cell has a value that is no number")
     return mean_terms(values, np.array(reasons, dtype=str))

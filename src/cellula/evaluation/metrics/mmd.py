@@ -1,0 +1,58 @@
+"""Maximum mean discrepancy between the observed and the predicted population."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellula.core.comparison import Comparison
+from cellula.core.metric import MetricDefinition, Terms
+from cellula.evaluation.metrics.sums import population_terms, ratio
+from cellula.kernels.mmd import least_gamma, squared_mmd
+
+__all__ = ["Mmd"]
+
+
+@final
+class Mmd:
+    """Squared maximum mean discrepancy [gretton2008]_ of two populations, averaged over groups.
+
+    Five Gaussian kernels whose widths come from the OBSERVED cells alone, so that a prediction
+    cannot choose them. Without unit, at most 2. The number of predicted cells does not matter in
+    expectation, as in the energy distance.
+    """
+
+    definition: ClassVar[MetricDefinition] = MetricDefinition(
+        name="mmd",
+        version=1,
+        equation=(
+            "mean over groups of the mean over b = -2 .. 2 of E k(X,X') + E k(Y,Y') - 2 E k(X,Y) + "
+            "(1/n - 1/m)(1 - K), k = exp(-2^b |x - y|^2 / s^2), X the n observed and Y the m "
+            "predicted cells, s^2 the mean squared distance of two different observed cells; E "
+            "over all pairs (V-statistic), K the mean k of two different predicted cells"
+        ),
+        layer="population",
+        space="the space of the compared cells; readouts where none is chosen",
+        genes="all dimensions of the space",
+        control="none",
+        aggregation="equal-weight mean over groups with at least 2 cells on each side",
+        direction="lower",
+        ideal=0.0,
+        references=("gretton2008",),
+        needs_cells=True,
+    )
+
+    def terms(self, comparison: Comparison) -> Terms:
+        """Squared discrepancy of the group, and 1."""
+        return population_terms(comparison, _discrepancy, min_cells=2)
+
+    def finish(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean over groups; NaN without groups."""
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+def _discrepancy(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    gamma = least_gamma(x)
+    return float(squared_mmd(x, y, gamma, is_sized=True).mean())

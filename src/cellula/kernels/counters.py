@@ -1,0 +1,78 @@
+"""Resampling by counters: every draw is a function of a key and its place, not of the past.
+
+So resamples can be made in any order, in any block and on any number of threads.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from cellula.kernels.blas_threads import one_blas_thread
+
+__all__ = ["resample_counts", "resampled_sums"]
+
+#: Resamples that are drawn and summed together.
+BLOCK = 64
+
+Floats = NDArray[np.float64]
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _mixed(place):  # type: ignore[no-untyped-def]
+    """64 random bits of a counter: the output function of SplitMix64 [steele2014]_."""
+    z = place * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@numba.njit(cache=True, nogil=True)
+def _counts(key, first, n_units, counts):  # type: ignore[no-untyped-def]
+    """Fill counts (resamples, units): two draws of 32 bits from every counter."""
+    n = np.uint64(n_units)
+    pairs = np.uint64((n_units + 1) // 2)
+    half, mask = np.uint64(32), np.uint64(0xFFFFFFFF)
+    for row in range(len(counts)):
+        place = key + np.uint64(first + row) * pairs
+        drawn = counts[row]
+        for _ in range(n_units // 2):
+            bits = _mixed(place)
+            place += np.uint64(1)
+            drawn[((bits & mask) * n) >> half] += 1.0
+            drawn[((bits >> half) * n) >> half] += 1.0
+        if n_units % 2:
+            drawn[((_mixed(place) & mask) * n) >> half] += 1.0
+
+
+def resample_counts(key: int, first: int, n_resamples: int, n_units: int) -> Floats:
+    """How often each unit is drawn in resamples first .. first + n: (n_resamples, n_units).
+
+    Every row is multinomial with n_units draws and equal probabilities (to 2^-32 n_units),
+    and depends on ``key`` (0 .. 2^64 - 1) and its own number alone.
+    """
+    counts = np.zeros((n_resamples, n_units))
+    _counts(np.uint64(key), first, n_units, counts)
+    return counts
+
+
+def resampled_sums(values: Floats, key: int, n_resamples: int, *, threads: int = 1) -> Floats:
+    """Sums over the drawn units of every column in every resample: (n_resamples, columns).
+
+    values: (units, columns), one row a unit. The weights are those of :func:`resample_counts`
+    and are never there for more than one block; the sums do not depend on ``threads``.
+    """
+    table = np.ascontiguousarray(values, np.float64)
+    sums = np.empty((n_resamples, table.shape[1]))
+
+    def fill(first: int) -> None:
+        size = min(BLOCK, n_resamples - first)
+        np.dot(resample_counts(key, first, size, len(table)), table, out=sums[first : first + size])
+
+    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(fill, range(0, n_resamples, BLOCK)):
+            pass
+    return sums
