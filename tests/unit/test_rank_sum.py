@@ -10,14 +10,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
-from cellula.kernels.rank_sum import (
-    column_values,
-    rank_sum_block,
-    rank_sum_p,
-    rank_sums,
-    scatter_rows,
-    stored_values,
-)
+from cellula.kernels.column_values import column_values, scatter_rows, stored_values
+from cellula.kernels.rank_sum import rank_sum_block, rank_sum_p, rank_sums
 
 GENES = 24
 SIZES = (40, 30, 7, 1, 60, 2)

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from cellula.kernels.rank_sum import Csr
+from cellula.kernels.column_values import Csr
 
 __all__ = ["GroupMoments", "add_moments", "add_sums", "no_moments", "welch_t"]
 

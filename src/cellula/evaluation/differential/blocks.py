@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cellula.core.errors import DataError
 from cellula.core.value_type import ValueType
 from cellula.evaluation.differential.options import DifferentialOptions
-from cellula.kernels.rank_sum import Csr
+from cellula.kernels.column_values import Csr
 
 __all__ = ["CellBlocks", "cell_blocks", "group_sizes"]
 

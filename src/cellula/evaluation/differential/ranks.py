@@ -10,14 +10,8 @@ from numpy.typing import NDArray
 from cellula.core.run import RunContext, each
 from cellula.evaluation.differential.arms import Arms
 from cellula.evaluation.differential.blocks import CellBlocks, group_sizes
-from cellula.kernels.rank_sum import (
-    Csr,
-    column_values,
-    rank_sum_p,
-    rank_sums,
-    scatter_rows,
-    stored_values,
-)
+from cellula.kernels.column_values import Csr, column_values, scatter_rows, stored_values
+from cellula.kernels.rank_sum import rank_sum_p, rank_sums
 
 __all__ = ["context_ranks", "ranks_in_memory", "ranks_streamed"]
 
