@@ -34,6 +34,11 @@ $(VENV)/.stamp-test: $(VENV)/.stamp-core
 	$(PIP) -e '.[test]'
 	@touch $@
 
+$(VENV)/.stamp-bench: $(VENV)/.stamp-test
+	@echo "installing the peers that the benchmarks compare with"
+	$(PIP) -e '.[bench]'
+	@touch $@
+
 $(VENV)/.stamp-docs: $(VENV)/.stamp-core
 	@echo "installing what the docs need"
 	$(PIP) -e '.[docs]'
@@ -66,7 +71,7 @@ check: $(VENV)/.stamp-test ## format, lint, types, directions of imports, tests,
 	$(BIN)/python -m pytest -q --data="$(DATA)"
 	$(BIN)/python tools/traceability.py
 
-bench: $(VENV)/.stamp-test ## ratios against peers in one run, and the slow tests
+bench: $(VENV)/.stamp-bench ## ratios against peers in one run, and the slow tests
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python -m pytest -q -s tests/benchmark --data="$(DATA)"
 

@@ -38,12 +38,32 @@ def counted_cells() -> AnnData:
     return AnnData(counts, cells, var)
 
 
+def submission_2026() -> AnnData:
+    """What the challenge of 2026 takes: 400 cells of every perturbation, raw counts."""
+    rng = np.random.default_rng(2)
+    obs = pd.DataFrame({"target_gene": ["g0", "g1"] * 400, "context": "A"}).astype("category")
+    obs.index = obs.index.astype(str)
+    counts = sp.csr_matrix(rng.poisson(1, size=(800, 5)).astype(np.float32))
+    return AnnData(counts, obs, pd.DataFrame(index=[f"g{i}" for i in range(5)]))
+
+
+def submission_2025() -> AnnData:
+    """What the challenge of 2025 takes: log-normalised cells, controls among them."""
+    rng = np.random.default_rng(3)
+    obs = pd.DataFrame({"target_gene": ["g0", "non-targeting"] * 300}).astype("category")
+    obs.index = obs.index.astype(str)
+    values = sp.csr_matrix(rng.gamma(1.0, size=(600, 50)).astype(np.float32))
+    return AnnData(values, obs, pd.DataFrame(index=[f"g{i}" for i in range(50)]))
+
+
 #: Writers that refuse the contents of the kit, and what they write beside them.
 OWN: dict[str, Callable[[], Any]] = {
     "gct": annotated_matrix,
     "gctx": annotated_matrix,
     "tenx_mtx": counted_cells,
     "h5mu": lambda: two_modalities().data,
+    "vcc2025": submission_2025,
+    "vcc2026": submission_2026,
 }
 
 

@@ -1,0 +1,1 @@
+"""The published rules of perturbation challenges, as presets: fixed metrics, fixed settings."""

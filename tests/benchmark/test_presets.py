@@ -1,0 +1,63 @@
+"""The presets of challenges beside the published scorers: one run, one thread, equal values."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from challenge_peers import score_2025, score_2026
+from perturbation_screen import CONTROL, blurred, screen
+
+from cellula.core.run import run_context
+from cellula.evaluation.presets.evaluate import evaluate_preset
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def least(function: Callable[[], Any], repeats: int) -> tuple[float, Any]:
+    """The least CPU seconds of several calls, after one that compiles."""
+    result = function()
+    times = []
+    for _ in range(repeats):
+        began = time.process_time()
+        result = function()
+        times.append(time.process_time() - began)
+    return min(times), result
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("preset", "peer"), [("vcc2026", score_2026), ("vcc2025", score_2025)], ids=["2026", "2025"]
+)
+def test_equal_to_the_published_scorer_and_cheaper(
+    preset: str, peer: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    pytest.importorskip("pdex", reason="the bench extra is not installed")
+    real = screen(20_000, 2000, 100, 2000, density=0.47)
+    answer = blurred(real)
+    run = run_context(0, tmp_path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ours, outcome = least(
+        lambda: evaluate_preset(
+            preset, real, answer, perturbation="target", control=CONTROL, run=run
+        ),
+        5,
+    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    theirs, expected = least(lambda: peer(real, answer), 2)
+    for column in outcome.columns:
+        name = column.definition.name
+        assert column.value == pytest.approx(expected["aggregate"][name], abs=1e-6), name
+        if column.is_mean:
+            other = [expected[name].get(key, np.nan) for key in outcome.perturbations]
+            np.testing.assert_allclose(column.numerator, other, atol=1e-6, err_msg=name)
+    print(
+        f"\n{preset}, {real.n_obs:,} cells x 2,000 genes x 100 perturbations: {theirs / ours:.1f}x "
+        f"({ours:.2f} s against {theirs:.2f} s CPU); peak {peak / 1e6:.2f} GB, {before / 1e6:.2f} "
+        "before"
+    )
