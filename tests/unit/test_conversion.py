@@ -54,7 +54,7 @@ def test_a_round_trip_through_every_format_is_exact(suffix: str, tmp_path: Path)
 
 
 def test_every_writer_is_among_them() -> None:
-    others = {".h5mu", ".feature_bc_matrix"}
+    others = {".h5mu", ".feature_bc_matrix", ".vcc", ".vcc2026.h5ad"}
     same = {".csv.gz", ".txt.gz", ".tsv", ".pq"}
     assert set(suffixes("writer")) == {*MATRIX, *TABLE} | others | same
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import test_cellxgene
+import test_challenge_files
 import test_depmap_csv
 import test_gene_ontology
 import test_geo_series_matrix
@@ -76,6 +77,10 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "tcga": text(test_tcga_table.WIDE, "acc.csv"),
     "tenx_h5": lambda folder: test_tenx_h5.made(folder / "filtered_feature_bc_matrix.h5"),
     "tenx_mtx": lambda folder: test_tenx_mtx.made(folder / "filtered_feature_bc_matrix"),
+    "vcc2025": lambda folder: written(test_challenge_files.submission_2025(), "t.vcc")(folder),
+    "vcc2026": lambda folder: written(test_challenge_files.submission_2026(), "t.vcc2026.h5ad")(
+        folder
+    ),
     "zarr": written(matrix(), "t.zarr"),
 }
 

@@ -11,6 +11,7 @@ import pandas as pd
 from anndata import AnnData
 
 from cellula.core.errors import MissingExtra
+from cellula.io.damage import require_sound
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -76,13 +77,15 @@ def by_feature_type(data: AnnData, file: str) -> AnnData | MuData:
     """The matrix itself when ``var["feature_types"]`` has one value, else one modality a value.
 
     An unknown feature type names its modality itself. Raises MissingExtra, with the command
-    that installs it, where several modalities need the package mudata and it is missing.
+    that installs it, where several modalities need the package mudata and it is missing;
+    DataError where the matrix is damaged, before it is divided.
     """
     if "feature_types" not in data.var:
         return data
     types = list(dict.fromkeys(data.var["feature_types"].astype(str)))
     if len(types) < 2:
         return data
+    require_sound(data, file)
     kinds = data.var["feature_types"].astype(str).to_numpy()
     parts = {MODALITIES.get(kind, kind): data[:, kinds == kind].copy() for kind in types}
     joined = _joined(parts, ", ".join(types), file)
