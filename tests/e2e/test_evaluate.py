@@ -9,6 +9,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from anndata import AnnData
 from shell import Shell
 
@@ -69,6 +70,54 @@ def test_tables_are_not_overwritten(shell: Shell, predicted: AnnData) -> None:
 
 
 def test_a_perturbation_without_an_answer_is_named(shell: Shell, predicted: AnnData) -> None:
-    predicted[predicted.obs["gene"] != "G3"].write_h5ad("pred.h5ad")
+    predicted[predicted.obs["gene"] != "G3"].copy().write_h5ad("pred.h5ad")
     assert "G3" in shell(*WORDS, exit_code=1)
+    assert not Path("out").exists()
+
+
+@pytest.fixture
+def screen(shell: Shell) -> AnnData:
+    """Counts of eight planted perturbations in two contexts, and a second sample."""
+    rng = np.random.default_rng(3)
+    labels = ["control"] * 60 + [f"g{i}" for i in range(8) for _ in range(40)]
+    effects = {f"g{i}": np.exp(rng.normal(0, 0.8, 30)) for i in range(8)} | {"control": np.ones(30)}
+    base = rng.uniform(1, 20, 30)
+    obs = pd.DataFrame({"target_gene": labels * 2, "context": ["a"] * 380 + ["b"] * 380})
+    obs.index = [f"c{i}" for i in range(len(obs))]
+    means = np.stack([base * effects[label] for label in obs["target_gene"]])
+    var = pd.DataFrame(index=[f"g{i}" for i in range(30)])
+    cells = AnnData(sp.csr_matrix(rng.poisson(means).astype(np.float32)), obs=obs, var=var)
+    cells.write_h5ad("real.h5ad")
+    again = AnnData(sp.csr_matrix(rng.poisson(means).astype(np.float32)), obs=obs, var=var)
+    again[again.obs["target_gene"] != "control"].copy().write_h5ad("again.h5ad")
+    return cells
+
+
+CHALLENGE = ("evaluate", "--real", "real.h5ad", "--pred", "again.h5ad", "--out", "out")
+
+
+@pytest.mark.requirement("O1")
+@pytest.mark.parametrize("preset", ["vcc2025", "vcc2026"])
+def test_the_rules_of_a_challenge(shell: Shell, screen: AnnData, preset: str) -> None:
+    roles = "perturbation=target_gene,control=control,context=context"
+    shell(*CHALLENGE, "--preset", preset, "--roles", roles)
+    scores = pd.read_csv("out/scores.csv")
+    assert list(scores.columns) == ["perturbation", "context", "metric", "value", "reason"]
+    assert set(scores["context"]) == {"a", "b"}
+    assert (scores.groupby(["metric", "context"]).size() == 8).all()
+    overall = pd.read_csv("out/summary.csv").set_index("metric").loc["overall"]
+    assert (overall["anchored"] > 0.9).all()  # a second sample is a replicate of full depth
+
+
+def test_a_challenge_fixes_what_is_scored(shell: Shell, screen: AnnData) -> None:
+    words = (
+        *CHALLENGE,
+        "--preset",
+        "vcc2026",
+        "--roles",
+        "perturbation=target_gene,control=control",
+    )
+    assert "fixes metrics" in shell(*words, "--metric", "rmse", exit_code=1)
+    assert "vcc1999" in shell(*CHALLENGE, "--preset", "vcc1999", "--roles", "x=y", exit_code=1)
+    assert "control=LABEL" in shell(*words[:-1], "perturbation=target_gene", exit_code=1)
     assert not Path("out").exists()

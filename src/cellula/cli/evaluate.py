@@ -23,6 +23,9 @@ def evaluate(
         str, typer.Option("--roles", help="perturbation=COLUMN,control=...,context=COLUMN,...")
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder for scores.csv and summary.csv.")],
+    preset: Annotated[
+        str, typer.Option("--preset", help="full, or the rules of a challenge: vcc2025, vcc2026.")
+    ] = "full",
     pred_roles: Annotated[
         str | None,
         typer.Option("--pred-roles", help="Columns of the predictions (default: as --roles)."),
@@ -52,9 +55,9 @@ def evaluate(
     from tempfile import TemporaryDirectory
 
     from cellula.core.run import run_context
-    from cellula.evaluation.panel import MODEL
-    from cellula.validation.evaluating import Asked, evaluate_files, write_panel
+    from cellula.validation.evaluating import Asked, evaluate_files, require_free, write_tables
 
+    require_free(out, is_replaced=force)
     asked = Asked(
         real=real,
         predicted=pred,
@@ -66,28 +69,30 @@ def evaluate(
         time_unit=time_unit,
         unit=unit,
         metrics=tuple(metric or ()),
+        preset=preset,
     )
     with TemporaryDirectory() as scratch:
         run = run_context(seed, Path(scratch), threads=threads, progress=TerminalProgress())
-        panel = evaluate_files(asked, run)
-    paths = write_panel(panel, out, is_replaced=force)
+        found = evaluate_files(asked, run)
+    paths = write_tables(found, out)
     if as_json:
         print_json(
             {
                 "out": [str(path) for path in paths],
                 "tier": "T0",
-                "unit": panel.unit,
-                "n_units": panel.n_units,
-                "n_groups": panel.n_groups,
-                "ceiling": "replicate" if panel.has_replicate else "ideal",
-                "summary": panel.summary.to_dict("records"),
+                "preset": preset,
+                "unit": found.unit,
+                "cautions": found.cautions,
+                "summary": found.summary.to_dict("records"),
             }
         )
         return
-    say(f"{panel.n_groups} groups, {panel.n_units} units of replication ({panel.unit})")
-    say(f"{'metric':34}{'model':>9}{'interval':>20}{'baseline':>10}{'ceiling':>9}{'anchored':>10}")
-    for row in panel.summary[panel.summary["model"] == MODEL].to_dict("records"):
+    say(f"{preset}, intervals over the {found.unit}")
+    say(f"{'metric':34}{'value':>9}{'baseline':>10}{'ceiling':>9}{'anchored':>10}  its interval")
+    for row in found.of_the_model.to_dict("records"):
         say(_line(row))
+    for caution in found.cautions:
+        say(f"caution  {caution}")
     for path in paths:
         say(f"wrote    {path}")
     say(EXPLORATORY)
@@ -95,7 +100,9 @@ def evaluate(
 
 def _line(row: dict[Any, Any]) -> str:
     """A metric of the prediction between its baseline and its ceiling."""
-    interval = f"{row['lower']:.3g} to {row['upper']:.3g}"
-    numbers = f"{row['b']:10.3g}{row['r']:9.3g}{row['anchored']:10.3g}"
-    told = row["reason"] or row["anchored_reason"]
-    return f"{row['metric']:34}{row['value']:9.3g}{interval:>20}{numbers}  {told}".rstrip()
+    lower, upper = (row[f"anchored_{side}"] for side in ("lower", "upper"))
+    numbers = f"{row['value']:9.3g}{row['b']:10.3g}{row['r']:9.3g}{row['anchored']:10.3g}"
+    told = row.get("context"), row["reason"] or row.get("anchored_reason")
+    name = f"{row['metric']} {told[0] or ''}"
+    interval = "" if lower != lower else f"{lower:.3g} to {upper:.3g}"
+    return f"{name:34}{numbers}  {interval}  {told[1] or ''}".rstrip()
