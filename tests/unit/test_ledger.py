@@ -262,6 +262,15 @@ def test_readers_export_while_others_append(tmp_path: Path, pool: ProcessPoolExe
     assert Ledger(tmp_path / "ledger.sqlite", signing_key(tmp_path)).verify() == []
 
 
+def test_an_entry_added_while_nothing_is_exported_is_in_neither_file(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ledger, "entries", lambda _: [])  # as read before the first was added
+    ledger.export_both(tmp_path / "out.jsonl", tmp_path / "head.json")
+    head = (tmp_path / "head.json").read_bytes()
+    assert verify_entries(scan_ledger(tmp_path / "out.jsonl").rows, head=head) == []
+
+
 def test_an_entry_is_added_once(ledger: Ledger) -> None:
     for _ in range(2):
         entry = ledger.append_once("run", "once", {"n": 1}, lambda one: one.payload == {"n": 1})

@@ -129,8 +129,9 @@ class Ledger:
         last). Keep it where the ledger's owner cannot change it.
         """
         with self._connection() as connection:
-            last = self._last(connection)
+            # The first before the last: an entry that comes in between belongs to both or none.
             first = self._one(connection, select(LEDGER).where(LEDGER.c.seq == 1))
+            last = self._last(connection) if first else None
         return sign_head(last, first, self._key)
 
     def export(self, path: Path) -> int:
@@ -151,7 +152,8 @@ class Ledger:
         The entries first: a process killed in between leaves an older head, which they contain.
         """
         found = self.entries()
-        signed = sign_head(found[-1], found[0], self._key) if found else self.head()
+        first, last = (found[0], found[-1]) if found else (None, None)
+        signed = sign_head(last, first, self._key)
         write_atomically(entries, b"".join(entry.line + b"\n" for entry in found))
         write_atomically(head, canonical_json(signed))
 
