@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -55,12 +56,23 @@ def run() -> None:
         app()
     except CellulaError as error:
         sys.stderr.write(f"cellula: {error}\n")
+        _forget_output()
         sys.exit(_code(error))
     except BrokenPipeError:
+        _forget_output()
         sys.exit(1)
     except OSError as error:
         sys.stderr.write(f"cellula: {_refusal(error)}\n")
+        _forget_output()
         sys.exit(1)
+
+
+def _forget_output() -> None:
+    """Forget what standard output could not take: the exit would try, and fail, once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refusal(error: OSError) -> str:
