@@ -21,12 +21,8 @@ from malformed_cases import attempt, cases
 
 from cellula.io.formats import write
 from cellula.testing.examples import single_cells
-from cellula.testing.malformed import (
-    HdfDamage,
-    damaged_bytes,
-    damaged_hdf5,
-    damaged_text,
-)
+from cellula.testing.malformed import damaged_bytes, damaged_text
+from cellula.testing.malformed_hdf5 import HdfDamage, damaged_hdf5
 from cellula.testing.multimodal import two_modalities
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
