@@ -71,6 +71,23 @@ def test_groups_are_question_within_unit(is_sparse: bool) -> None:
     assert found.predicted_cells.of(11).shape == (12, 3)
 
 
+def test_cells_bring_the_controls_of_their_context() -> None:
+    data = _dataset()
+    controls = data.controls
+    assert controls is not None
+    one = compare(data.treated, as_predictions(data.treated), controls=controls, unit="donor")
+    joined = concatenate([one, one])
+    for found in (one, joined):
+        assert found.control_cells is not None
+        assert found.control is not None
+        for group in range(len(found.groups)):
+            context = found.groups["context"].iloc[group]
+            own = controls.dense()[(controls.obs["context"] == context).to_numpy()]
+            np.testing.assert_array_equal(found.control_cells.of(int(found.control[group])), own)
+    assert joined.control is not None
+    assert len(np.unique(joined.control)) == 4, "every fold keeps its own controls"
+
+
 def test_reference_is_the_controls_of_context_and_unit() -> None:
     data = _dataset()
     found = compare(

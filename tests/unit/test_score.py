@@ -87,7 +87,7 @@ def test_blocks_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_row_is_there() -> None:
     given = comparison()
-    given.predicted[:10] = np.nan
+    given.predicted[:12] = np.nan
     rows = score_rows(registry.load("metric", "rmse")(), given)
     assert [(row.perturbation, row.context) for row in rows] == [
         ("A", "x"),
@@ -97,9 +97,9 @@ def test_every_row_is_there() -> None:
     ]
     assert np.isnan(rows[0].value)
     assert rows[0].reason == "the predicted value is not a number"
-    error = given.observed[10:20] - given.predicted[10:20]
+    error = given.observed[12:24] - given.predicted[12:24]
     assert rows[1].value == pytest.approx(np.sqrt((error**2).mean()))
-    assert [row.n_groups for row in rows] == [0, 10, 10, 10]
+    assert [row.n_groups for row in rows] == [0, 12, 12, 12]
 
 
 def test_rows_of_one_group_have_no_correlation_but_a_reason() -> None:

@@ -11,7 +11,22 @@ from numpy.typing import NDArray
 from cellula.core.errors import DataError
 from cellula.core.prediction import Population
 
-__all__ = ["Comparison"]
+__all__ = ["Comparison", "GeneSets"]
+
+
+@dataclass(frozen=True, slots=True)
+class GeneSets:
+    """Named sets of readouts, such as pathways; members: (sets, readouts), who belongs where."""
+
+    names: tuple[str, ...]
+    members: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.members.ndim != 2 or len(self.members) != len(self.names):
+            raise DataError(
+                f"members has shape {self.members.shape}; expected (sets, readouts) with "
+                f"{len(self.names)} sets"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +43,9 @@ class Comparison:
     the prediction of the named baseline. fold: (groups,) codes of the training folds whose fits
     answered, or None for one fold: differences between fits are no differences between groups,
     so a correlation never mixes folds within a stratum. Absent parts are None.
-    observed_cells, predicted_cells: cells whose group is the row of the group.
+    observed_cells, predicted_cells: cells whose group is the row of the group. control_cells: the
+    real controls, whose group is a code of ``control`` (groups,): the population of controls that
+    belongs to the group, -1 for none. gene_sets: over the readouts.
     """
 
     groups: pd.DataFrame
@@ -45,6 +62,9 @@ class Comparison:
     fold: NDArray[np.int64] | None = None
     observed_cells: Population | None = None
     predicted_cells: Population | None = None
+    control_cells: Population | None = None
+    control: NDArray[np.int64] | None = None
+    gene_sets: GeneSets | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.groups), len(self.readouts))
@@ -56,6 +76,14 @@ class Comparison:
                 )
         if self.unit.shape != shape[:1]:
             raise DataError(f"unit has shape {self.unit.shape}; expected {shape[:1]}")
+        if (self.control is None) != (self.control_cells is None):
+            raise DataError("the cells of controls need the population of every group, and it them")
+        if self.control is not None and self.control.shape != shape[:1]:
+            raise DataError(f"control has shape {self.control.shape}; expected {shape[:1]}")
+        if self.gene_sets is not None and self.gene_sets.members.shape[1] != shape[1]:
+            raise DataError(
+                f"the gene sets are of {self.gene_sets.members.shape[1]} readouts, not {shape[1]}"
+            )
         for column in ("perturbation", "context"):
             if column not in self.groups.columns:
                 raise DataError(f"the groups have no column {column!r}")
@@ -79,4 +107,5 @@ class Comparison:
             baseline=part(self.baseline),
             baseline_name=self.baseline_name,
             fold=None if self.fold is None else self.fold[rows],
+            gene_sets=self.gene_sets,
         )

@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from cellula.core.comparison import Comparison
+from cellula.core.comparison import Comparison, GeneSets
 from cellula.core.dataset import Dataset, Matrix
 from cellula.core.errors import DataError
 from cellula.core.prediction import Population, Prediction
@@ -87,6 +87,7 @@ def compare(
     baseline: Iterable[Prediction] | None = None,
     baseline_name: str = "",
     space: Space | None = None,
+    gene_sets: GeneSets | None = None,
 ) -> Comparison:
     """Observed group means beside the predictions that answer the same questions.
 
@@ -94,7 +95,7 @@ def compare(
     ``reference`` is the mean of the real controls of the group's context and unit, or of the
     context where the controls have no such unit; NaN where the context has no control. Cells
     are kept where the predictions carry them or a group holds more than one profile, projected
-    through ``space`` where one is given.
+    through ``space`` where one is given; with them the controls of the group's context.
 
     Raises DataError, naming it, when an observed question has no answer, when readouts or
     value types differ (permuted readouts are put in order), or when two answers to one
@@ -107,6 +108,7 @@ def compare(
     rows = _match(questions, answers)
     base = None if baseline is None else _gather(baseline, observed)
     keeps_cells = answers.cells is not None or len(first) < len(groups)
+    own_controls = _control_cells(controls, questions, space) if keeps_cells else None
     return Comparison(
         groups=questions.frame(),
         unit=unit_of_profile[first],
@@ -125,6 +127,9 @@ def compare(
         baseline_name=baseline_name if base is not None else "",
         observed_cells=_population(observed.values, groups, space) if keeps_cells else None,
         predicted_cells=None if answers.cells is None else _spread(answers.cells, rows, space),
+        control_cells=None if own_controls is None else own_controls[0],
+        control=None if own_controls is None else own_controls[1],
+        gene_sets=gene_sets,
     )
 
 
@@ -272,6 +277,19 @@ def _spread(cells: Population, rows: Codes, space: Space | None) -> Population:
     if space is None:
         return Population(cells.values[taken], group)
     return Population(space.project(cells.values)[taken], group)
+
+
+def _control_cells(
+    controls: Dataset | None, questions: QueryTable, space: Space | None
+) -> tuple[Population, Codes] | None:
+    """The controls of every context, and the context of every question among them, -1 for none."""
+    if controls is None:
+        return None
+    (asked, named), _ = label_codes([questions.context, controls.queries().context])
+    known, code = np.unique(named, return_inverse=True)
+    place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    own = np.where(known[place] == asked, place, -1).astype(np.int64)
+    return _population(controls.values, code.astype(np.int64), space), own
 
 
 def _reference(

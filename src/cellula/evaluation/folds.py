@@ -22,7 +22,8 @@ def concatenate(parts: Sequence[Comparison]) -> Comparison:
 
     A part without intervals or reference gives NaN rows where another has them, and a part
     without cells gives groups without cells. Raises DataError without parts, when readouts or
-    the dimensions of cells differ, or when not all parts have the same named baseline.
+    the dimensions of cells differ, or when not all parts have the same named baseline or the
+    same gene sets.
     """
     if not parts:
         raise DataError("there is no comparison to join; compare at least one fold")
@@ -36,7 +37,10 @@ def concatenate(parts: Sequence[Comparison]) -> Comparison:
                 f"the folds have different baselines ({head.baseline_name or 'none'!r} and "
                 f"{part.baseline_name or 'none'!r}); compare all with the same one"
             )
+        if part.gene_sets is not head.gene_sets:
+            raise DataError("the folds have different gene sets; compare all with the same ones")
     units = tuple(sorted({name for part in parts for name in part.units}))
+    offsets = np.cumsum([0, *(0 if p.control is None else _size(p.control) for p in parts)])
     index = pd.Index(units)
     return Comparison(
         groups=join_frames([part.groups for part in parts]),
@@ -55,6 +59,9 @@ def concatenate(parts: Sequence[Comparison]) -> Comparison:
         fold=_folds(parts),
         observed_cells=_cells(parts, "observed_cells"),
         predicted_cells=_cells(parts, "predicted_cells"),
+        control_cells=_cells(parts, "control_cells", offsets),
+        control=_controls(parts, offsets),
+        gene_sets=head.gene_sets,
     )
 
 
@@ -81,8 +88,31 @@ def _stack(parts: Sequence[Comparison], name: str) -> NDArray[np.float64] | None
     )
 
 
-def _cells(parts: Sequence[Comparison], name: str) -> Population | None:
-    offsets = np.cumsum([0, *(len(part.groups) for part in parts)])
+def _size(control: NDArray[np.int64]) -> int:
+    """How many populations of controls a part has."""
+    return int(control.max(initial=-1)) + 1
+
+
+def _controls(parts: Sequence[Comparison], offsets: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """The population of controls of every group; -1 where a part has none."""
+    if all(part.control is None for part in parts):
+        return None
+    return np.concatenate(
+        [
+            np.full(len(part.groups), -1)
+            if part.control is None
+            else np.where(part.control < 0, -1, part.control + offset)
+            for part, offset in zip(parts, offsets[:-1], strict=True)
+        ]
+    )
+
+
+def _cells(
+    parts: Sequence[Comparison], name: str, starts: NDArray[np.int64] | None = None
+) -> Population | None:
+    """The populations of all parts as one; starts: (parts + 1,), by default their groups."""
+    groups = np.cumsum([0, *(len(part.groups) for part in parts)])
+    offsets = groups if starts is None else starts
     found = [
         (cells.values, cells.group + offset)
         for part, offset in zip(parts, offsets[:-1], strict=True)

@@ -8,16 +8,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellula.core.comparison import Comparison
+from cellula.core.comparison import Comparison, GeneSets
 from cellula.core.prediction import Population
 
 __all__ = ["comparison", "perfect", "reorder", "shuffle_cells", "without_value"]
 
 N_CELLS = 9
+#: The readouts of every gene set.
+MEMBERS = np.array([list("11100"), list("01110"), list("00111")])
 
 
-def comparison(seed: int = 0, noise: float = 0.5, n_units: int = 10) -> Comparison:
+def comparison(seed: int = 0, noise: float = 0.5, n_units: int = 12) -> Comparison:
     """Two perturbations in two contexts, each in ``n_units`` units, five readouts, with cells.
+
+    The units got four doses at three times. Every context has controls, and the readouts belong
+    to three overlapping gene sets.
 
     noise: standard deviation of the predictions' error, in units of the signal.
     """
@@ -25,13 +30,16 @@ def comparison(seed: int = 0, noise: float = 0.5, n_units: int = 10) -> Comparis
     cells = ("A", "B"), ("x", "y"), tuple(f"donor{i}" for i in range(n_units))
     grid = pd.MultiIndex.from_product(cells, names=["perturbation", "context", "unit"])
     frame = grid.to_frame(index=False)
+    number = pd.Categorical(frame["unit"], cells[2]).codes.astype(np.int64)
+    frame["dose_molar"] = 1e-8 * 10.0 ** (number % 4)
+    frame["time_s"] = 3600.0 * (1 + number // 4 % 3)
     n, readouts = len(frame), tuple(f"gene{i}" for i in range(5))
     reference = np.where(frame["context"].to_numpy() == "x", 2.0, 3.0)[:, None] + np.zeros((n, 5))
     observed = reference + rng.normal(size=(n, 5))
     predicted = observed + noise * rng.normal(size=(n, 5))
     return Comparison(
-        groups=frame[["perturbation", "context"]],
-        unit=pd.Categorical(frame["unit"]).codes.astype(np.int64),
+        groups=frame[["perturbation", "context", "dose_molar", "time_s"]],
+        unit=number,
         units=cells[2],
         readouts=readouts,
         observed=observed,
@@ -43,6 +51,9 @@ def comparison(seed: int = 0, noise: float = 0.5, n_units: int = 10) -> Comparis
         baseline_name="mean_response",
         observed_cells=_cells(observed, rng),
         predicted_cells=_cells(predicted, rng),
+        control_cells=_cells(np.array([[2.0], [3.0]]) + np.zeros((2, 5)), rng),
+        control=(frame["context"] == "y").to_numpy().astype(np.int64),
+        gene_sets=GeneSets(("first", "middle", "last"), MEMBERS == "1"),
     )
 
 
@@ -91,6 +102,7 @@ def reorder(given: Comparison, rows: NDArray[np.int64]) -> Comparison:
         baseline=part(given.baseline),
         observed_cells=cells(given.observed_cells),
         predicted_cells=cells(given.predicted_cells),
+        control=None if given.control is None else given.control[rows],
     )
 
 
@@ -108,6 +120,7 @@ def shuffle_cells(given: Comparison, seed: int = 0) -> Comparison:
         given,
         observed_cells=shuffled(given.observed_cells),
         predicted_cells=shuffled(given.predicted_cells),
+        control_cells=shuffled(given.control_cells),
     )
 
 

@@ -167,7 +167,7 @@ class MetricConformance:
         rules.require(int(is_bad.sum()) == 1, "the other groups keep their terms", is_bad.sum())
 
     def check_missing_parts(self) -> None:
-        """Without cells, intervals, reference or baseline: terms with reasons, no error."""
+        """Without cells, intervals, reference, baseline, gene sets: reasons, no error."""
         rules, given = self._rules(), comparison()
         bare = replace(
             given,
@@ -178,6 +178,9 @@ class MetricConformance:
             baseline_name="",
             observed_cells=None,
             predicted_cells=None,
+            control_cells=None,
+            control=None,
+            gene_sets=None,
         )
         try:
             terms = self._terms(bare)
