@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from cellula.core import registry
+from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError, StudyError
-from cellula.core.run import RunContext
+from cellula.core.metric import MetricDefinition
+from cellula.core.run import RunContext, SilentProgress
 from cellula.core.value_type import ValueType
 from cellula.evaluation.comparison import as_predictions
+from cellula.evaluation.effects import Effects, effects
+from cellula.evaluation.embedding import Embedding, embed
 from cellula.evaluation.panel import MODEL, evaluate
-from cellula.evaluation.presets.anchors import anchors, beside
-from cellula.evaluation.presets.evaluate import evaluate_preset, preset_of
-from cellula.io.atomic import write_atomically
-from cellula.io.formats import read
+from cellula.evaluation.presets.evaluate import preset_of
+from cellula.evaluation.sides import Sides, sides_of
+from cellula.io.digest import hash_source
 from cellula.validation.exploratory import Declared, open_declared
+from cellula.validation.judging import judge
 
-__all__ = ["FULL", "Asked", "Evaluated", "evaluate_files", "require_free", "write_tables"]
+__all__ = ["FULL", "Asked", "Evaluated", "Pictures", "Setting", "evaluate_files"]
 
 #: The preset that is no challenge's: every metric, beside our own baselines and ceiling.
 FULL = "full"
-TABLES = ("scores", "summary")
+#: The packages whose version may move a number or a point.
+PACKAGES = ("cellula", "numpy", "scipy", "pandas", "scikit-learn", "umap-learn", "numba")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +50,53 @@ class Asked:
     unit: str | None = None
     metrics: tuple[str, ...] = ()
     preset: str = FULL
+    has_embedding: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What was evaluated and with what: enough to do it again.
+
+    real, predicted: names of the files; inputs: SHA-256 of each. n_cells: real controls, real
+    treated, predicted profiles. has_replicate: whether the ceiling is one half of the real cells.
+    """
+
+    preset: str
+    real: str
+    predicted: str
+    inputs: Mapping[str, str]
+    versions: Mapping[str, str]
+    n_cells: tuple[int, int, int]
+    n_readouts: int
+    unit: str
+    n_units: int
+    has_replicate: bool
+    value_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What there is to look at besides numbers, or why not: ``no_effects``, ``no_embedding``."""
+
+    effects: tuple[Effects, ...]
+    no_effects: str
+    embedding: Embedding | None
+    no_embedding: str
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """Two tables: a row a perturbation, context and metric; a row a metric of the prediction
     with its interval, baseline ``b``, ceiling ``r`` and anchored score (of the full panel, a row
-    a contestant and metric). unit: what the intervals resample; cautions: what to read beside.
+    a contestant and metric). cautions: what to read beside; definitions: of the metrics, by
+    ``name@version``.
     """
 
     scores: pd.DataFrame
     summary: pd.DataFrame
-    unit: str
+    setting: Setting
+    pictures: Pictures
+    definitions: Mapping[str, MetricDefinition]
     cautions: tuple[str, ...] = ()
 
     @property
@@ -73,6 +115,29 @@ def evaluate_files(asked: Asked, run: RunContext) -> Evaluated:
 
 
 def _panel(asked: Asked, run: RunContext) -> Evaluated:
+    real, predicted = _opened(asked)
+    answers = [replace(part, value_type=real.value_type) for part in as_predictions(predicted)]
+    panel = evaluate(real, answers, run, unit=asked.unit, metrics=asked.metrics)
+    sides = _sides(real, predicted)
+    setting = _setting(asked, sides, real.value_type)
+    names = [str(name).partition("@")[0] for name in panel.scores["metric"].unique()]
+    known = [registry.load("metric", name)().definition for name in names]
+    return Evaluated(
+        scores=panel.scores,
+        summary=panel.summary,
+        setting=replace(
+            setting,
+            unit=panel.unit,
+            n_units=panel.n_units,
+            has_replicate=panel.has_replicate,
+        ),
+        pictures=_pictures(asked, sides, run),
+        definitions={one.id: one for one in known},
+    )
+
+
+def _opened(asked: Asked) -> tuple[Dataset, Dataset]:
+    """Real and predicted profiles; of the predicted ones all numbers are taken as they are."""
     declared = Declared(
         asked.real,
         asked.columns,
@@ -88,43 +153,30 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
     loose = replace(
         declared, path=asked.predicted, columns=columns, where={}, value_type=ValueType.QUANTITY
     )
-    answers = [
-        replace(answer, value_type=real.value_type)
-        for answer in as_predictions(open_declared(loose))
-    ]
-    panel = evaluate(real, answers, run, unit=asked.unit, metrics=asked.metrics)
-    return Evaluated(panel.scores, panel.summary, panel.unit)
+    return real, open_declared(loose)
 
 
-# -- challenges -------------------------------------------------------------------------------
+def _sides(real: Dataset, predicted: Dataset) -> Sides:
+    parts = [side.data for side in (real, predicted)]
+    if not all(isinstance(part, AnnData) for part in parts):
+        raise DataError("several modalities cannot be evaluated at once; name one")
+    return sides_of(parts[0], parts[1], real.value_type)
+
+
 def _challenge(asked: Asked, run: RunContext) -> Evaluated:
     """The rules of a challenge, context by context where the roles name one."""
     preset_of(asked.preset)
     _require_plain(asked)
-    real, predicted = (_cells(path) for path in (asked.real, asked.predicted))
     given = asked.predicted_columns or asked.columns
-    contexts = _contexts(real, predicted, asked.columns.get("context"), given.get("context"))
-    predicted.obs = predicted.obs.rename(columns={given["perturbation"]: "perturbation"})
-    real.obs = real.obs.rename(columns={asked.columns["perturbation"]: "perturbation"})
-    labels = {"perturbation": "perturbation", "control": asked.columns["control"]}
-    scores, summaries, cautions = [], [], []
-    for name, (own, told) in contexts.items():
-        stream = run.child(asked.preset, name)
-        outcome = evaluate_preset(asked.preset, real[own], predicted[told], run=stream, **labels)
-        found = anchors(asked.preset, real[own], run=stream, **labels)
-        scores.append(outcome.table().assign(context=name))
-        summaries.append(beside(outcome, found, stream).assign(context=name))
-        cautions += [f"{name}: {text}" if name else text for text in outcome.cautions]
-    table = pd.concat(scores, ignore_index=True)
-    summary = pd.concat(summaries, ignore_index=True).rename(
-        columns={"replicate": "r", "lower": "anchored_lower", "upper": "anchored_upper"}
+    found = judge(asked.preset, (asked.real, asked.predicted), asked.columns, given, run)
+    return Evaluated(
+        scores=found.scores,
+        summary=found.summary,
+        setting=_setting(asked, found.sides, found.sides.value_type),
+        pictures=_pictures(asked, found.sides, run),
+        definitions=found.definitions,
+        cautions=found.cautions,
     )
-    named = summary["baseline"].fillna("")
-    summary["b"] = [
-        row.get(name, np.nan) for name, (_, row) in zip(named, summary.iterrows(), strict=True)
-    ]
-    order = ["perturbation", "context", "metric", "value", "reason"]
-    return Evaluated(table[order], summary, "perturbation", tuple(dict.fromkeys(cautions)))
 
 
 def _require_plain(asked: Asked) -> None:
@@ -141,51 +193,30 @@ def _require_plain(asked: Asked) -> None:
         raise StudyError(f"{asked.preset} fixes {', '.join(given)}; leave them out, or use {FULL}")
 
 
-def _cells(path: Path) -> AnnData:
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    content = read(path)
-    if not isinstance(content, AnnData):
-        raise DataError(f"{path.name} holds a {type(content).__name__}; a challenge takes cells")
-    return content
+def _setting(asked: Asked, sides: Sides, value_type: ValueType) -> Setting:
+    """Files, hashes and versions; the unit is the perturbation, as in every challenge."""
+    real, predicted = sides.n_cells
+    paths = {"real": asked.real, "predicted": asked.predicted}
+    packages = {name: version(name) for name in PACKAGES}
+    return Setting(
+        preset=asked.preset,
+        real=asked.real.name,
+        predicted=asked.predicted.name,
+        inputs={side: hash_source(path) for side, path in paths.items()},
+        versions={"python": platform.python_version(), **packages},
+        n_cells=(int((sides.of_control >= 0).sum()), int(real.sum()), int(predicted.sum())),
+        n_readouts=len(sides.readouts),
+        unit="perturbation",
+        n_units=int(sides.groups["perturbation"].nunique()),
+        has_replicate=True,
+        value_type=value_type.value,
+    )
 
 
-def _contexts(
-    real: AnnData, predicted: AnnData, own: str | None, told: str | None
-) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
-    """Context -> its rows on both sides; all rows under "" where no role names a context."""
-    if own is None or told is None:
-        return {"": (np.ones(real.n_obs, bool), np.ones(predicted.n_obs, bool))}
-    for data, column, side in ((real, own, "real"), (predicted, told, "predicted")):
-        if column not in data.obs:
-            raise DataError(
-                f"the {side} cells have no column {column!r}; they have "
-                f"{', '.join(map(str, data.obs.columns))}"
-            )
-    mine, theirs = real.obs[own].astype(str), predicted.obs[told].astype(str)
-    missing = sorted(set(mine) - set(theirs))
-    if missing:
-        raise DataError(f"nothing is predicted for the context {', '.join(missing[:5])}")
-    return {
-        name: ((mine == name).to_numpy(), (theirs == name).to_numpy()) for name in sorted(set(mine))
-    }
-
-
-# -- files ------------------------------------------------------------------------------------
-def require_free(folder: Path, *, is_replaced: bool = False) -> None:
-    """DataError when one of the tables is there already and may not be replaced."""
-    there = [path for path in _paths(folder) if path.exists()]
-    if there and not is_replaced:
-        raise DataError(f"{there[0]} exists; replace it with --force or name another folder")
-
-
-def write_tables(found: Evaluated, folder: Path) -> tuple[Path, ...]:
-    """Write ``scores.csv`` and ``summary.csv``."""
-    paths = _paths(folder)
-    for path, table in zip(paths, (found.scores, found.summary), strict=True):
-        write_atomically(path, table.to_csv(index=False).encode())
-    return paths
-
-
-def _paths(folder: Path) -> tuple[Path, ...]:
-    return tuple(folder / f"{name}.csv" for name in TABLES)
+def _pictures(asked: Asked, sides: Sides, run: RunContext) -> Pictures:
+    quiet = replace(run, progress=SilentProgress())
+    changes, no_changes = effects(sides, quiet.child("effects"))
+    points, no_points = None, "it was left out (--no-embedding)"
+    if asked.has_embedding:
+        points, no_points = embed(sides, run.child("embedding"))
+    return Pictures(changes, no_changes, points, no_points)

@@ -1,0 +1,138 @@
+"""The rows of an evaluation's summary as typed lines, and what they come to in one sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from cellula.core.metric import MetricDefinition
+from cellula.core.numerals import count, estimate, number
+from cellula.report.words import metric_words
+from cellula.validation.evaluating import Evaluated
+
+__all__ = ["OVERALL", "Line", "lines_of", "verdict"]
+
+#: The row of a summary that is no metric but their mean.
+OVERALL = "overall"
+#: The layers in the order in which they are shown.
+LAYERS = ("population", "gene", "cell", "pathway", "phenotype", "calibration", "")
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The prediction by one metric (in one context where rules are applied by context).
+
+    b, r: of the best trivial answer, named in ``baseline``, and of the ceiling. anchored: the place
+    between, with its interval. definition: None for the row that is the mean of all.
+    """
+
+    metric: str
+    context: str
+    value: tuple[float, float, float]
+    baseline: str
+    b: float
+    r: float
+    anchored: tuple[float, float, float]
+    note: str
+    definition: MetricDefinition | None
+
+    @property
+    def words(self) -> str:
+        """The metric's name, with its context where there is one."""
+        name = metric_words(self.metric)
+        return f"{name} · {self.context}" if self.context else name
+
+    @property
+    def layer(self) -> str:
+        """The layer that the metric looks at."""
+        return "" if self.definition is None else self.definition.layer
+
+    @property
+    def side(self) -> int:
+        """1: better than the best trivial answer, -1: worse, 0: the interval holds 0 or is none."""
+        _, lower, upper = self.anchored
+        return 1 if lower > 0 else -1 if upper < 0 else 0
+
+
+def lines_of(found: Evaluated) -> list[Line]:
+    """All lines, layer by layer; the overall ones first."""
+    lines = [_line(row, found) for row in found.of_the_model.to_dict("records")]
+    return sorted(lines, key=lambda one: (one.metric != OVERALL, LAYERS.index(one.layer)))
+
+
+def _line(row: Mapping[Any, Any], found: Evaluated) -> Line:
+    metric = str(row["metric"])
+    return Line(
+        metric=metric,
+        context=_text(row, "context"),
+        value=_numbers(row, "value", "lower", "upper"),
+        baseline=_text(row, "baseline"),
+        b=_numbers(row, "b")[0],
+        r=_numbers(row, "r")[0],
+        anchored=_three(row),
+        note=_note(row, metric, found),
+        definition=found.definitions.get(metric),
+    )
+
+
+def _three(row: Mapping[Any, Any]) -> tuple[float, float, float]:
+    value, lower, upper = _numbers(row, "anchored", "anchored_lower", "anchored_upper")
+    return value, lower, upper
+
+
+def _numbers(row: Mapping[Any, Any], *names: str) -> Any:
+    return tuple(float(row[name]) if _is_number(row.get(name)) else NAN for name in names)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+def _text(row: Mapping[Any, Any], name: str) -> str:
+    value = row.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _note(row: Mapping[Any, Any], metric: str, found: Evaluated) -> str:
+    """Why a number is missing, and every caution that concerns this one."""
+    told = [_text(row, name) for name in ("reason", "anchored_reason", "caution")]
+    told += [text for text in found.cautions if concerns(text, metric, _text(row, "context"))]
+    return "; ".join(dict.fromkeys(text for text in told if text))
+
+
+def concerns(caution: str, metric: str, context: str) -> bool:
+    """Whether a caution names this metric, ``direction_*`` included, and not another context."""
+    name = metric.partition("@")[0]
+    family = f"{name.partition('_')[0]}_*"
+    words = caution.replace(",", " ").replace(":", " ").split()
+    is_here = not context or caution.startswith(f"{context}:")
+    return is_here and (name in words or family in words)
+
+
+def verdict(lines: Sequence[Line]) -> str:
+    """What the lines come to: the overall score, or how many metrics say what."""
+    overall = [one for one in lines if one.metric == OVERALL and math.isfinite(one.anchored[0])]
+    placed = [one for one in lines if one.metric != OVERALL and math.isfinite(one.anchored[0])]
+    if not placed:
+        return "No metric has a place between a trivial answer and a replicate experiment."
+    if len(overall) == 1:
+        words = {1: "Better than", -1: "Worse than", 0: "Not told apart from"}[overall[0].side]
+        return (
+            f"{words} the best trivial answer: overall {estimate(*overall[0].anchored)} on the way "
+            "to a replicate experiment."
+        )
+    if overall:
+        told = ", ".join(f"{estimate(*one.anchored)} in {one.context}" for one in overall)
+        return f"On the way from the best trivial answer to a replicate experiment: {told}."
+    better, worse = (sum(one.side == side for one in placed) for side in (1, -1))
+    middle = number(median(one.anchored[0] for one in placed), 2)
+    return (
+        f"Better than the best trivial answer by {count(better)} of {count(len(placed))} metrics, "
+        f"worse by {count(worse)}; the median metric is {middle} of the way to a replicate "
+        "experiment."
+    )
