@@ -113,13 +113,15 @@ def _cost(began: tuple[float, float]) -> dict[str, float]:
 
 def _command(asked: Asked, seed: int) -> str:
     """The command line with bare names of files: where they lay is nobody else's business."""
+    from cellula.validation.evaluating import FULL
+
     words = ["cellula", "evaluate", "--real", asked.real.name, "--pred", asked.predicted.name]
     words += ["--roles", _joined(asked.columns)]
     if asked.predicted_columns is not None:
         words += ["--pred-roles", _joined(asked.predicted_columns)]
     given = {
         "--preset": asked.preset,
-        "--value-type": str(asked.value_type),
+        "--value-type": str(asked.value_type) if asked.preset == FULL else None,
         "--unit": asked.unit,
         "--dose-unit": asked.dose_unit,
         "--time-unit": asked.time_unit,

@@ -40,8 +40,8 @@ __all__ = ["ChangePanel", "effects_figure"]
 #: So many genes are named, the strongest real changes first.
 NAMED = 4
 #: About how wide a capital is: names of genes are made of them.
-CAPITAL = 1.12 * CHARACTER
-TOP, LEFT, BELOW = 30.0, 36.0, 40.0
+CAPITAL = 1.25 * CHARACTER
+TOP, LEFT, BELOW = 42.0, 36.0, 40.0
 
 #: Left, top, right, bottom.
 Box: TypeAlias = tuple[float, float, float, float]
@@ -52,6 +52,7 @@ class ChangePanel:
     """Changes (genes,) of one perturbation on both sides, and which are significant on which."""
 
     title: str
+    subtitle: str
     names: Sequence[str]
     real: NDArray[np.float64]
     predicted: NDArray[np.float64]
@@ -116,7 +117,10 @@ def _panel(panel: ChangePanel, what: str, side: float) -> list[Markup]:
     limit = panel.limit
     x = Scale(-limit, limit, LEFT, LEFT + side)
     y = Scale(-limit, limit, TOP + side, TOP)
-    parts = [label(LEFT, TOP - 10, shorten(panel.title, side), style="ink")]
+    parts = [
+        label(LEFT, TOP - 24, shorten(panel.title, side), style="ink"),
+        label(LEFT, TOP - 9, panel.subtitle),
+    ]
     for value in ticks(-limit, limit, 4):
         style = "ax" if value == 0 else "grid"
         parts += [
@@ -129,7 +133,7 @@ def _panel(panel: ChangePanel, what: str, side: float) -> list[Markup]:
     parts += _marks(panel, x, y)
     parts += _names(panel, x, y)
     parts.append(label(LEFT + side, TOP + side + 32, f"real {what} →", anchor="end"))
-    parts.append(label(LEFT + 4, TOP + 12, "predicted ↑"))
+    parts.append(label(LEFT + side, TOP - 9, "predicted ↑", anchor="end"))
     return parts
 
 
@@ -188,5 +192,5 @@ def _is_free(box: Box, taken: Sequence[Box], marks: Sequence[tuple[float, float]
 
 
 def _is_inside(box: Box, x: Scale, y: Scale) -> bool:
-    """Whether a name stays in the frame, clear of the words in its upper left corner."""
-    return box[0] > x.start and box[2] < x.stop and box[1] > TOP + 18 and box[3] < y.start
+    """Whether a name stays in the frame."""
+    return box[0] > x.start and box[2] < x.stop and box[1] > y.stop and box[3] < y.start

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from markupsafe import Markup
@@ -12,12 +13,25 @@ from numpy.typing import NDArray
 
 from cellula.report.blocks import Figure
 from cellula.report.figures import twice
-from cellula.report.svg import CHARACTER, circle, dots, drawing, group, label, rectangle, square
+from cellula.report.svg import (
+    CHARACTER,
+    circle,
+    dots,
+    drawing,
+    group,
+    label,
+    rectangle,
+    shorten,
+    square,
+)
 
 __all__ = ["DotClass", "DotPanel", "embedding_figure"]
 
 #: The width of a dot, in pixels.
 DOT = 2.6
+
+#: The lower left corner of what is drawn, and its extent.
+Frame: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +46,29 @@ class DotClass:
 
 @dataclass(frozen=True, slots=True)
 class DotPanel:
-    """Classes of dots under one title, the first drawn first."""
+    """Classes of dots under one title, the first drawn first; names: (text, x, y) in the plane."""
 
     title: str
     classes: tuple[DotClass, ...]
+    names: tuple[tuple[str, float, float], ...] = ()
 
 
 def embedding_figure(panels: Sequence[DotPanel], alternative: str, caption: str) -> Figure:
     """Panels on one pair of scales: abreast on a screen, on a phone two abreast.
 
-    Axes carry no numbers: in an embedding neither distances nor directions have a meaning.
+    Axes carry no numbers, and each fills its frame: in an embedding neither distances nor
+    directions have a meaning.
     """
     everything = np.concatenate([one.points for panel in panels for one in panel.classes])
     low, high = everything.min(axis=0), everything.max(axis=0)
-    middle, reach = (low + high) / 2, float((high - low).max()) / 2 or 1.0
-    frame = (middle - 1.03 * reach, 2.06 * reach)
+    reach = np.where(high > low, high - low, 1.0)
+    frame = (low - 0.03 * reach, 1.06 * reach)
     return twice(lambda width: _drawing(panels, frame, alternative, width), caption)
 
 
 def _drawing(
     panels: Sequence[DotPanel],
-    frame: tuple[NDArray[np.float64], float],
+    frame: Frame,
     alternative: str,
     width: float,
 ) -> Markup:
@@ -69,9 +85,7 @@ def _drawing(
     return drawing(width, height, alternative, *parts)
 
 
-def _panel(
-    panel: DotPanel, frame: tuple[NDArray[np.float64], float], side: float, head: float
-) -> list[Markup]:
+def _panel(panel: DotPanel, frame: Frame, side: float, head: float) -> list[Markup]:
     corner, reach = frame
     parts = [
         label(0, 13, panel.title, style="ink"),
@@ -83,6 +97,12 @@ def _panel(
         spots = [(1 + x, head + side - 1 - y) for x, y in place]
         shape = "square" if one.is_square else "round"
         parts.append(dots(spots, DOT, f"s{one.colour} {shape} dot"))
+    for name, *spot in panel.names:
+        x, y = (np.asarray(spot) - corner) / reach * (side - 2)
+        told = shorten(name, 0.6 * side)
+        half = CHARACTER * len(told) / 2 + 4
+        x = min(max(float(x), half), side - half)
+        parts.append(label(x, head + side - 1 - float(y), told, anchor="middle", style="ink halo"))
     return parts
 
 

@@ -59,7 +59,7 @@ def _headline(found: Evaluated, lines: Sequence[Line]) -> Section:
     ceiling = "one half of the real cells" if setting.has_replicate else "the ideal value"
     overall = [one for one in lines if one.metric == OVERALL]
     scores = [
-        (f"Overall{f', {one.context}' if one.context else ''}", estimate(*one.anchored))
+        (f"Overall, {one.context}", estimate(*one.anchored))
         for one in (overall if len(overall) > 1 else ())
     ]
     facts = (

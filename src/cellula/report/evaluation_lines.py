@@ -40,12 +40,13 @@ class Line:
     anchored: tuple[float, float, float]
     note: str
     definition: MetricDefinition | None
+    is_alone: bool
 
     @property
     def words(self) -> str:
-        """The metric's name, with its context where there is one."""
+        """The metric's name, with its context where there are several."""
         name = metric_words(self.metric)
-        return f"{name} · {self.context}" if self.context else name
+        return name if self.is_alone else f"{name} · {self.context}"
 
     @property
     def layer(self) -> str:
@@ -77,6 +78,7 @@ def _line(row: Mapping[Any, Any], found: Evaluated) -> Line:
         anchored=_three(row),
         note=_note(row, metric, found),
         definition=found.definitions.get(metric),
+        is_alone=found.scores["context"].nunique() < 2 or not _text(row, "context"),
     )
 
 

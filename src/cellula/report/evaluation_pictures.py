@@ -19,6 +19,9 @@ from cellula.validation.evaluating import Evaluated
 
 __all__ = ["cells", "genes"]
 
+#: So many contexts are named in an embedding.
+MOST_CONTEXTS = 8
+
 
 # -- genes ------------------------------------------------------------------------------------
 def genes(found: Evaluated) -> Section:
@@ -32,12 +35,13 @@ def genes(found: Evaluated) -> Section:
     contexts = found.scores["context"].nunique()
     panels = [
         ChangePanel(
-            _title(one, contexts),
-            one.readouts,
-            one.real,
-            one.predicted,
-            one.is_real,
-            one.is_predicted,
+            title=_title(one, contexts),
+            subtitle=f"{one.place} response",
+            names=one.readouts,
+            real=one.real,
+            predicted=one.predicted,
+            is_real=one.is_real,
+            is_predicted=one.is_predicted,
         )
         for one in shown
     ]
@@ -56,8 +60,7 @@ def genes(found: Evaluated) -> Section:
 
 
 def _title(one: Effects, contexts: int) -> str:
-    where = f" · {one.context}" if contexts > 1 else ""
-    return f"{one.perturbation}{where}: {one.place} response"
+    return f"{one.perturbation} · {one.context}" if contexts > 1 else one.perturbation
 
 
 def _told(one: Effects) -> str:
@@ -187,6 +190,7 @@ def _figure(drawn: Embedding, method: str) -> Figure:
             DotClass("real", 2, points[is_real], is_square=True),
             DotClass("predicted", 1, points[drawn.is_predicted]),
         ),
+        _where(drawn, points, is_real),
     )
     panels = (
         both,
@@ -204,6 +208,18 @@ def _figure(drawn: Embedding, method: str) -> Figure:
         "the same places on both sides."
     )
     return embedding_figure(panels, alternative, caption)
+
+
+def _where(
+    drawn: Embedding, points: NDArray[np.float64], is_real: NDArray[np.bool_]
+) -> tuple[tuple[str, float, float], ...]:
+    """The names of a few contexts, each amid its real cells."""
+    if not 1 < len(drawn.contexts) <= MOST_CONTEXTS:
+        return ()
+    rows = [is_real & (drawn.context == code) for code in range(len(drawn.contexts))]
+    middles = [np.median(points[chosen], axis=0) for chosen in rows if chosen.any()]
+    names = [name for name, chosen in zip(drawn.contexts, rows, strict=True) if chosen.any()]
+    return tuple((name, float(x), float(y)) for name, (x, y) in zip(names, middles, strict=True))
 
 
 def _thirds(

@@ -21,6 +21,8 @@ __all__ = ["perturbations", "standing", "strata"]
 
 #: Metrics by which perturbations are ranked, the first that has values.
 RANKED_BY = ("pearson_delta", "pds_cosine", "pds_l1", "pearson", "energy_distance", "rmse")
+#: So many metrics stand in one table, those without a place among them.
+FEW = 14
 #: So many of the worst and of the best perturbations are named.
 NAMED = 6
 #: A figure holds so many metrics; more are in the table only.
@@ -45,12 +47,15 @@ def standing(found: Evaluated, lines: Sequence[Line]) -> Section:
             "Every metric on one scale, with its 95 % interval. Blue: the interval lies above the "
             "best trivial answer; grey: it does not."
         )
-        blocks += [score_figure(marks, None, "by metric", caption), _table(placed, found)]
+        blocks.append(score_figure(marks, None, "by metric", caption))
     else:
         blocks.append(Absent("No metric has a place between a trivial answer and the ceiling."))
-    if others:
+    if len(lines) <= FEW:
+        blocks.append(_table(lines, found))
+    else:
         told = f"{plural(len(others), 'metric')} without a place on this scale, and why"
-        blocks.append(Fold(told, (_table(others, found),)))
+        blocks += [_table(placed, found)] if placed else []
+        blocks += [Fold(told, (_table(others, found),))] if others else []
     blocks.append(_definitions(list(found.definitions.values())))
     return Section("standing", "Where the prediction stands", "Where it stands", tuple(blocks))
 
@@ -87,7 +92,7 @@ def _table(lines: Sequence[Line], found: Evaluated) -> Table:
         *((Column("read beside it"),) if has_notes else ()),
     )
     width = len(columns)
-    return Table(columns, tuple(_row(one)[:width] for one in lines), is_stacked=True)
+    return Table(columns, tuple(_row(one)[:width] for one in lines), is_stacked=has_notes)
 
 
 def _row(line: Line) -> tuple[Cell, ...]:
@@ -222,8 +227,8 @@ def _extremes(table: pd.DataFrame, names: Sequence[str], baseline: str, words: s
     shown = list(range(n)) if n <= 2 * NAMED else [*range(NAMED), *range(n - NAMED, n)]
     has_replicate = "replicate" in table
     columns = [
-        Column("", is_name=True),
         Column("perturbation", is_name=True),
+        Column("rank", is_number=True),
         Column("real response", hint="third by size"),
         Column(words, is_number=True, hint="prediction"),
     ]
@@ -234,8 +239,8 @@ def _extremes(table: pd.DataFrame, names: Sequence[str], baseline: str, words: s
         row = table.iloc[place]
         response = str(row["response"]) if "response" in table else "–"
         cells = [
-            Cell(_rank(place, n)),
             Cell(names[place]),
+            Cell(_rank(place, n)),
             Cell(response),
             Cell(number(row["value"], 2)),
         ]
@@ -308,7 +313,7 @@ def _stratified(
     caption = (
         f"{capital(metric_words(definition.id))} ({_way(definition)}), mean over the perturbations."
     )
-    return Table(columns, tuple(rows), caption, is_stacked=True)
+    return Table(columns, tuple(rows), caption)
 
 
 def _wins(definition: MetricDefinition, part: pd.DataFrame, baseline: str) -> str:

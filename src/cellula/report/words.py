@@ -88,6 +88,21 @@ METRIC_NAMES: Mapping[str, str] = {
     "rmse": "RMSE",
     "coverage": "90 % coverage",
     "interval_width": "90 % width",
+    "mmd": "MMD",
+    "mae": "MAE",
+    "des": "DES",
+    "e_distance": "E-distance",
+    "kl_divergence": "KL divergence",
+    "kolmogorov_smirnov": "Kolmogorov–Smirnov",
+    "pds_cosine": "PDS, cosine",
+    "pds_l1": "PDS, L1",
+    "lfc_nmae": "LFC NMAE",
+    "knn_precision": "k-NN precision",
+    "knn_recall": "k-NN recall",
+    "knn_density": "k-NN density",
+    "knn_coverage": "k-NN coverage",
+    "two_sample_auroc": "two-sample AUROC",
+    "sliced_wasserstein": "sliced Wasserstein",
 }
 NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 PROPER_NAMES = ("pearson", "spearman", "wasserstein")

@@ -172,7 +172,7 @@ def _challenge(asked: Asked, run: RunContext) -> Evaluated:
     return Evaluated(
         scores=found.scores,
         summary=found.summary,
-        setting=_setting(asked, found.sides, found.sides.value_type),
+        setting=_setting(asked, found.sides, found.value_type),
         pictures=_pictures(asked, found.sides, run),
         definitions=found.definitions,
         cautions=found.cautions,

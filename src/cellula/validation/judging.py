@@ -34,6 +34,7 @@ class Judged:
     summary: pd.DataFrame
     cautions: tuple[str, ...]
     definitions: Mapping[str, MetricDefinition]
+    value_type: ValueType
     sides: Sides
 
 
@@ -63,12 +64,14 @@ def judge(
         scores.append(_beside(outcome, found).assign(context=name))
         summaries.append(beside(outcome, found, stream).assign(context=name))
         cautions += [f"{name}: {text}" if name else text for text in outcome.cautions]
-    sides = sides_of(real, predicted, _value_type(real))
+    value_type = _value_type(real)
+    sides = sides_of(real, predicted, value_type)
     return Judged(
         scores=_arranged(pd.concat(scores, ignore_index=True), sides.groups),
         summary=_summary(summaries),
         cautions=tuple(dict.fromkeys(cautions)),
         definitions={one.id: one for one in preset_of(preset).definitions},
+        value_type=value_type,
         sides=sides,
     )
 
