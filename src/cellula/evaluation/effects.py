@@ -12,6 +12,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from cellula.core.perturbation import components
 from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
 from cellula.evaluation.differential import DifferentialOptions, differential
@@ -114,7 +115,8 @@ def _effects(sides: Sides, group: int, place: str, run: RunContext) -> Effects:
     table = _tested(arms, sides, run)
     change = {arm: part[0] for arm, part in table.items()}
     called = {arm: part[1] for arm, part in table.items()}
-    kept = np.array([readout != name for readout in sides.readouts])
+    own = set(components(name))
+    kept = np.array([readout not in own for readout in sides.readouts])
     return Effects(
         perturbation=name,
         context=context,
@@ -126,7 +128,7 @@ def _effects(sides: Sides, group: int, place: str, run: RunContext) -> Effects:
         predicted=change["predicted"][kept],
         is_real=called["real"][kept],
         is_predicted=called["predicted"][kept],
-        left_out="" if kept.all() else name,
+        left_out=", ".join(np.asarray(sides.readouts, object)[~kept]),
         agreement=_agreement(change, called, kept, ("real", "predicted")),
         replicate=_agreement(change, called, kept, ("half 0", "half 1")) if halves else None,
     )
