@@ -10,23 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from picture_example import cells
+from evaluation_example import evaluated
 
-from cellula.core.run import run_context
 from cellula.report.evaluation import render_evaluation
 from cellula.report.evaluation_lines import Line, concerns, lines_of, verdict
-from cellula.validation.evaluating import Asked, Evaluated, evaluate_files
-
-COLUMNS = {"perturbation": "perturbation", "control": "perturbation=control", "context": "context"}
-METRICS = ("pearson_delta", "rmse", "coverage", "two_sample_auroc")
-
-
-def evaluated(folder: Path, **more: object) -> Evaluated:
-    real, predicted = folder / "real.h5ad", folder / "pred.h5ad"
-    cells(1).write_h5ad(real)
-    cells(2, controls=False).write_h5ad(predicted)
-    asked = Asked(real=real, predicted=predicted, columns=COLUMNS, metrics=METRICS, **more)
-    return evaluate_files(asked, run_context(0, folder))
+from cellula.validation.evaluating import Evaluated
 
 
 @pytest.fixture(scope="module")
