@@ -29,6 +29,8 @@ __all__ = ["DotClass", "DotPanel", "embedding_figure"]
 
 #: The width of a dot, in pixels.
 DOT = 2.6
+#: About how wide a bold letter is.
+BOLD = 1.08 * CHARACTER
 
 #: The lower left corner of what is drawn, and its extent.
 Frame: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -97,12 +99,23 @@ def _panel(panel: DotPanel, frame: Frame, side: float, head: float) -> list[Mark
         spots = [(1 + x, head + side - 1 - y) for x, y in place]
         shape = "square" if one.is_square else "round"
         parts.append(dots(spots, DOT, f"s{one.colour} {shape} dot"))
+    return [*parts, *_named(panel, frame, side, head)]
+
+
+def _named(panel: DotPanel, frame: Frame, side: float, head: float) -> list[Markup]:
+    """The names in the plane, one that would cover another left out."""
+    corner, reach = frame
+    parts: list[Markup] = []
+    taken: list[tuple[float, float, float]] = []
     for name, *spot in panel.names:
-        x, y = (np.asarray(spot) - corner) / reach * (side - 2)
-        told = shorten(name, 0.6 * side)
-        half = CHARACTER * len(told) / 2 + 4
-        x = min(max(float(x), half), side - half)
-        parts.append(label(x, head + side - 1 - float(y), told, anchor="middle", style="ink halo"))
+        dx, dy = (np.asarray(spot) - corner) / reach * (side - 2)
+        told = shorten(name, 0.5 * side)
+        half = BOLD * len(told) / 2 + 3
+        x, y = min(max(float(dx), half), side - half), head + side - 1 - float(dy)
+        if any(abs(x - a) < half + wide and abs(y - b) < 16 for a, b, wide in taken):
+            continue
+        taken.append((x, y, half))
+        parts.append(label(x, y, told, anchor="middle", style="ink halo"))
     return parts
 
 

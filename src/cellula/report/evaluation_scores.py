@@ -147,9 +147,8 @@ def perturbations(found: Evaluated) -> Section:
     definition, table, baseline = ranked
     words = metric_words(definition.id)
     names = _names(table)
-    what = (
-        "perturbations" if table["context"].nunique() < 2 else "pairs of perturbation and context"
-    )
+    is_single = table["context"].nunique() < 2
+    what = "perturbations" if is_single else "pairs"
     simple = table[baseline] if baseline else pd.Series(np.nan, index=table.index)
     figure = rank_figure(
         [
@@ -210,7 +209,8 @@ def _ranks_told(
     ours, theirs = (_goodness(part, definition) for part in (table["value"], simple))
     compared = np.isfinite(theirs)
     behind = int((ours[compared] < theirs[compared]).sum())
-    told = f"{capital(metric_words(definition.id))} of all {count(len(table))} {what}. "
+    pairs = "" if what == "perturbations" else " of perturbation and context"
+    told = f"{capital(metric_words(definition.id))} of all {count(len(table))} {what}{pairs}. "
     if compared.any():
         told += (
             f"The baseline (orange squares) is better for {count(behind)} of "

@@ -132,7 +132,8 @@ def _scale_labels(scale: Scale, top: float, bottom: float) -> Markup:
         label(scale(1.0), top - 12, "ceiling", anchor="middle"),
     ]
     for value in ticks(scale.low, scale.high, 6):
-        parts.append(label(scale(value), bottom + 15, number(value), anchor="middle"))
+        x = max(scale(value), CHARACTER * len(number(value)) / 2)
+        parts.append(label(x, bottom + 15, number(value), anchor="middle"))
     return group(*parts)
 
 
@@ -143,7 +144,7 @@ def _score_row(
     told = estimate(mark.value, mark.lower, mark.upper)
     text_y = y - 12 if is_narrow else y + 4
     name_x, anchor = (scale.start, "start") if is_narrow else (scale.start - 14, "end")
-    room = 200.0 if is_narrow else max(158.0, scale.start)
+    room = min(200.0, width - 24.0 - BOLD * len(told)) if is_narrow else max(158.0, scale.start)
     parts = [label(name_x, text_y, shorten(mark.name, room), anchor=anchor, style=strong)]
     end = (width - 4, "end") if is_narrow else (scale.stop + 14, "start")
     if not math.isfinite(mark.value):
