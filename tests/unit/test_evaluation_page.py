@@ -82,7 +82,9 @@ def test_without_pictures_it_says_why(found: Evaluated) -> None:
 
 def test_names_are_escaped(found: Evaluated) -> None:
     named = found.scores.assign(perturbation="<b>x</b>")
-    page = render_evaluation(replace(found, scores=named), "cellula <i>")
+    page = render_evaluation(
+        replace(found, tables={**found.tables, "scores": named}), "cellula <i>"
+    )
     assert "<b>x</b>" not in page
     assert "cellula <i>" not in page
 
@@ -92,7 +94,9 @@ def test_hundreds_of_perturbations_are_ranked_and_the_extremes_named(found: Eval
     many = pd.concat([one] * 200, ignore_index=True).assign(
         perturbation=[f"p{k:03d}" for k in range(200)], value=np.linspace(1.0, -1.0, 200)
     )
-    text = words(render_evaluation(replace(found, scores=many), "cellula"))
+    text = words(
+        render_evaluation(replace(found, tables={**found.tables, "scores": many}), "cellula")
+    )
     assert text.index("p199") < text.index("p000")
     assert "p100" not in text
     assert "The 6 worst and the 6 best" in text
@@ -104,7 +108,11 @@ def test_lower_is_better_ranks_the_other_way(found: Evaluated) -> None:
     many = pd.concat([one] * 3, ignore_index=True).assign(
         perturbation=["good", "poor", "worse"], value=[0.1, 0.5, 0.9]
     )
-    part = words(render_evaluation(replace(found, scores=many, definitions=only), "cellula"))
+    part = words(
+        render_evaluation(
+            replace(found, tables={**found.tables, "scores": many}, definitions=only), "cellula"
+        )
+    )
     part = part[part.index("Perturbation by perturbation") :]
     assert part.index("worse") < part.index("poor") < part.index("good")
 
@@ -113,7 +121,7 @@ def test_lower_is_better_ranks_the_other_way(found: Evaluated) -> None:
 def test_a_caution_stands_beside_the_number_it_concerns(found: Evaluated) -> None:
     told = replace(found, cautions=("rmse is won by shrinking: read it beside pearson_delta",))
     notes = {line.metric: line.note for line in lines_of(told)}
-    assert "won by shrinking" in notes["rmse@1"]
+    assert "Rmse is won by shrinking (caution 1)" in notes["rmse@1"]
     assert "won by shrinking" not in notes["two_sample_auroc@1"]
     assert "won by shrinking" in words(render_evaluation(told, "cellula"))
 
@@ -147,7 +155,7 @@ def test_the_one_sentence() -> None:
     better, worse, neither = (0.5, 0.2, 0.8), (-0.5, -0.8, -0.2), (0.1, -0.2, 0.3)
     assert verdict(lines((nan, nan, nan))).startswith("No metric has a place")
     told = verdict(lines(better, better, worse, neither))
-    assert "by 2 of 4 metrics, worse by 1" in told
+    assert "by 2 of the 4 metrics that can tell, worse by 1" in told
     for place, word in ((better, "Better"), (worse, "Worse"), (neither, "Not told apart")):
         both = [*lines(place, metric="overall"), *lines(place)]
         assert verdict(both).startswith(word)

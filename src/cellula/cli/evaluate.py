@@ -149,7 +149,7 @@ def _told(found: Evaluated, cost: dict[str, float], paths: tuple[Path, ...]) -> 
         "inputs": found.setting.inputs,
         "cost": cost,
         "cautions": found.cautions,
-        "summary": found.summary.to_dict("records"),
+        "summary": found.tables["summary"].to_dict("records"),
     }
 
 

@@ -20,7 +20,9 @@ from cellula.report.blocks import (
 )
 from cellula.report.evaluation_lines import OVERALL, Line, lines_of, verdict
 from cellula.report.evaluation_pictures import cells, genes
-from cellula.report.evaluation_scores import perturbations, standing, strata
+from cellula.report.evaluation_ranks import perturbations
+from cellula.report.evaluation_scores import standing
+from cellula.report.evaluation_strata import strata
 from cellula.report.page import fill
 from cellula.report.words import value_words
 from cellula.validation.evaluating import FULL, Evaluated
@@ -104,7 +106,9 @@ def _cautions(found: Evaluated) -> tuple[Section, ...]:
         told.append("no group has cells enough for two halves: the ceiling is the ideal value")
     if not told:
         return ()
-    rows = tuple((Cell("caution", status="wait"), Cell(text)) for text in told)
+    rows = tuple(
+        (Cell(f"caution {place}", status="wait"), Cell(text)) for place, text in enumerate(told, 1)
+    )
     table = Table((Column(""), Column("what to read beside the numbers")), rows, is_stacked=True)
     return (Section("cautions", "Cautions", "Cautions", (table,)),)
 

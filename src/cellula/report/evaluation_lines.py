@@ -10,7 +10,7 @@ from typing import Any
 
 from cellula.core.metric import MetricDefinition
 from cellula.core.numerals import count, estimate, number
-from cellula.report.words import metric_words
+from cellula.report.words import capital, metric_words
 from cellula.validation.evaluating import Evaluated
 
 __all__ = ["OVERALL", "Line", "lines_of", "verdict"]
@@ -103,8 +103,18 @@ def _text(row: Mapping[Any, Any], name: str) -> str:
 def _note(row: Mapping[Any, Any], metric: str, found: Evaluated) -> str:
     """Why a number is missing, and every caution that concerns this one."""
     told = [_text(row, name) for name in ("reason", "anchored_reason", "caution")]
-    told += [text for text in found.cautions if concerns(text, metric, _text(row, "context"))]
+    told += [
+        f"{capital(_head(text))} (caution {count(number)})"
+        for number, text in enumerate(found.cautions, 1)
+        if concerns(text, metric, _text(row, "context"))
+    ]
     return "; ".join(dict.fromkeys(text for text in told if text))
+
+
+def _head(caution: str) -> str:
+    """What a caution has seen, without what to make of it."""
+    first, _, rest = caution.partition(": ")
+    return rest.partition(": ")[0] if len(first.split()) == 1 else first
 
 
 def concerns(caution: str, metric: str, context: str) -> bool:
@@ -125,16 +135,16 @@ def verdict(lines: Sequence[Line]) -> str:
     if len(overall) == 1:
         words = {1: "Better than", -1: "Worse than", 0: "Not told apart from"}[overall[0].side]
         return (
-            f"{words} the best trivial answer: overall {estimate(*overall[0].anchored)} on the way "
-            "to a replicate experiment."
+            f"{words} the best trivial answer: overall {estimate(*overall[0].anchored)}, where 0 "
+            "is that answer and 1 a replicate experiment."
         )
     if overall:
         told = ", ".join(f"{estimate(*one.anchored)} in {one.context}" for one in overall)
-        return f"On the way from the best trivial answer to a replicate experiment: {told}."
+        return f"Overall {told}, where 0 is the best trivial answer and 1 a replicate experiment."
     better, worse = (sum(one.side == side for one in placed) for side in (1, -1))
     middle = number(median(one.anchored[0] for one in placed), 2)
     return (
-        f"Better than the best trivial answer by {count(better)} of {count(len(placed))} metrics, "
-        f"worse by {count(worse)}; the median metric is {middle} of the way to a replicate "
-        "experiment."
+        f"Better than the best trivial answer by {count(better)} of the {count(len(placed))} "
+        f"metrics that can tell, worse by {count(worse)}; their median is {middle}, where 0 is "
+        "that answer and 1 a replicate experiment."
     )

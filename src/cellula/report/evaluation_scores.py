@@ -1,38 +1,25 @@
-"""Sections of an evaluation: where the prediction stands, the perturbations, the strata."""
+"""Section of an evaluation: where the prediction stands by every metric."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
 from cellula.core.metric import MetricDefinition
-from cellula.core.numerals import count, estimate, number, plural
+from cellula.core.numerals import estimate, number, plural
 from cellula.report.blocks import Absent, Block, Cell, Column, Fold, Section, Table, Text
 from cellula.report.evaluation_lines import OVERALL, Line
-from cellula.report.figures import RankPoint, ScoreMark, rank_figure, score_figure
-from cellula.report.words import capital, metric_words, model_words
+from cellula.report.evaluation_ranks import way_words
+from cellula.report.figures import ScoreMark, score_figure
+from cellula.report.words import model_words
 from cellula.validation.evaluating import Evaluated
 
-__all__ = ["perturbations", "standing", "strata"]
+__all__ = ["standing"]
 
-#: Metrics by which perturbations are ranked, the first that has values.
-RANKED_BY = ("pearson_delta", "pds_cosine", "pds_l1", "pearson", "energy_distance", "rmse")
 #: So many metrics stand in one table, those without a place among them.
 FEW = 14
-#: So many of the worst and of the best perturbations are named.
-NAMED = 6
 #: A figure holds so many metrics; more are in the table only.
 MOST_MARKS = 30
-WAYS = {
-    "higher": "higher is better",
-    "lower": "lower is better",
-    "target": "nearer to {} is better",
-}
-TRIVIAL = ("mean_response", "control", "mean")
 
 
 # -- where it stands --------------------------------------------------------------------------
@@ -97,7 +84,7 @@ def _table(lines: Sequence[Line], found: Evaluated) -> Table:
 
 def _row(line: Line) -> tuple[Cell, ...]:
     value, lower, upper = line.value
-    way = "" if line.definition is None else _way(line.definition)
+    way = "" if line.definition is None else way_words(line.definition)
     return (
         Cell(line.words, way, is_strong=line.metric == OVERALL),
         Cell(number(value), _between(lower, upper)),
@@ -118,10 +105,6 @@ def _between(lower: float, upper: float) -> str:
     return estimate((lower + upper) / 2, lower, upper).partition("(")[2].rstrip(")")
 
 
-def _way(definition: MetricDefinition) -> str:
-    return WAYS[definition.direction].format(number(definition.ideal))
-
-
 def _definitions(known: Sequence[MetricDefinition]) -> Fold:
     columns = (Column("metric", is_name=True), Column("layer"), Column("what it is"))
     rows = tuple(
@@ -134,191 +117,3 @@ def _definitions(known: Sequence[MetricDefinition]) -> Fold:
     )
     summary = f"What each of the {plural(len(known), 'metric')} is"
     return Fold(summary, (Table(columns, rows, is_stacked=True),))
-
-
-# -- perturbations ----------------------------------------------------------------------------
-def perturbations(found: Evaluated) -> Section:
-    """All perturbations from the worst to the best, the worst and the best by name."""
-    title, short = "Perturbation by perturbation", "Perturbations"
-    ranked = _ranked(found)
-    if ranked is None:
-        told = "No metric has a value of its own for two perturbations."
-        return Section("perturbations", title, short, (Absent(told),))
-    definition, table, baseline = ranked
-    words = metric_words(definition.id)
-    names = _names(table)
-    is_single = table["context"].nunique() < 2
-    what = "perturbations" if is_single else "pairs"
-    simple = table[baseline] if baseline else pd.Series(np.nan, index=table.index)
-    figure = rank_figure(
-        [
-            RankPoint(name, float(value), float(other))
-            for name, value, other in zip(names, table["value"], simple, strict=True)
-        ],
-        what=what,
-        metric=f"{words} ({_way(definition)})",
-        ours="prediction",
-        baseline=model_words(baseline),
-        caption=_ranks_told(definition, table, simple, what),
-    )
-    return Section(
-        "perturbations", title, short, (figure, _extremes(table, names, baseline, words))
-    )
-
-
-def _ranked(found: Evaluated) -> tuple[MetricDefinition, pd.DataFrame, str] | None:
-    """A metric, its rows with a value from the worst to the best, and the trivial answer's name."""
-    order = {name: place for place, name in enumerate(RANKED_BY)}
-    known = sorted(found.definitions.values(), key=lambda one: order.get(one.name, len(order)))
-    for definition in known:
-        table = found.scores[found.scores["metric"] == definition.id]
-        table = table[np.isfinite(table["value"].astype(float))]
-        if len(table) > 1:
-            rows = table.iloc[np.argsort(_goodness(table["value"], definition), kind="stable")]
-            return definition, rows.reset_index(drop=True), _simple(found, definition)
-    return None
-
-
-def _goodness(values: pd.Series[float], definition: MetricDefinition) -> NDArray[np.float64]:
-    """The larger the better."""
-    numbers: NDArray[np.float64] = values.to_numpy(np.float64)
-    if definition.direction == "target":
-        return -np.abs(numbers - definition.ideal)
-    return numbers if definition.direction == "higher" else -numbers
-
-
-def _simple(found: Evaluated, definition: MetricDefinition) -> str:
-    """The trivial answer that the metric is anchored to, or any that has a column."""
-    rows = found.of_the_model
-    told = rows.loc[rows["metric"] == definition.id, "baseline"]
-    named = [str(name) for name in told if isinstance(name, str) and name]
-    return next((name for name in (*named, *TRIVIAL) if name in found.scores), "")
-
-
-def _names(table: pd.DataFrame) -> list[str]:
-    many = table["context"].nunique() > 1
-    return [
-        f"{row.perturbation} · {row.context}" if many else str(row.perturbation)
-        for row in table[["perturbation", "context"]].itertuples()
-    ]
-
-
-def _ranks_told(
-    definition: MetricDefinition, table: pd.DataFrame, simple: pd.Series[float], what: str
-) -> str:
-    ours, theirs = (_goodness(part, definition) for part in (table["value"], simple))
-    compared = np.isfinite(theirs)
-    behind = int((ours[compared] < theirs[compared]).sum())
-    pairs = "" if what == "perturbations" else " of perturbation and context"
-    told = f"{capital(metric_words(definition.id))} of all {count(len(table))} {what}{pairs}. "
-    if compared.any():
-        told += (
-            f"The baseline (orange squares) is better for {count(behind)} of "
-            f"{count(int(compared.sum()))}. "
-        )
-    return (
-        told + "Single ones are few cells and carry no interval: read them as where to look first."
-    )
-
-
-def _extremes(table: pd.DataFrame, names: Sequence[str], baseline: str, words: str) -> Table:
-    """The worst and the best by name, all of them where they are few."""
-    n = len(table)
-    shown = list(range(n)) if n <= 2 * NAMED else [*range(NAMED), *range(n - NAMED, n)]
-    has_replicate = "replicate" in table
-    columns = [
-        Column("perturbation", is_name=True),
-        Column("rank", is_number=True),
-        Column("real response", hint="third by size"),
-        Column(words, is_number=True, hint="prediction"),
-    ]
-    columns += [Column("baseline", is_number=True, hint=model_words(baseline))] if baseline else []
-    columns += [Column("replicate", is_number=True)] if has_replicate else []
-    rows = []
-    for place in shown:
-        row = table.iloc[place]
-        response = str(row["response"]) if "response" in table else "–"
-        cells = [
-            Cell(names[place]),
-            Cell(_rank(place, n)),
-            Cell(response),
-            Cell(number(row["value"], 2)),
-        ]
-        cells += [Cell(number(float(row[baseline]), 2))] if baseline else []
-        cells += [Cell(number(float(row["replicate"]), 2))] if has_replicate else []
-        rows.append(tuple(cells))
-    caption = (
-        "" if len(shown) == n else f"The {NAMED} worst and the {NAMED} best; all are in `scores`."
-    )
-    return Table(tuple(columns), tuple(rows), caption.replace("`", ""), is_stacked=True)
-
-
-def _rank(place: int, n: int) -> str:
-    words = {0: "worst", n - 1: "best"}
-    return words.get(place, count(place + 1))
-
-
-# -- strata -----------------------------------------------------------------------------------
-def strata(found: Evaluated) -> Section:
-    """By the size of the real response and by context: the easy ones must not hide the hard."""
-    ranked = _ranked(found)
-    title, short = "Small and large responses, contexts", "Strata"
-    blocks: list[Block] = []
-    if ranked is not None:
-        definition, table, baseline = ranked
-        for column, order in (("response", ("small", "medium", "large")), ("context", None)):
-            block = _stratified(definition, table, baseline, column, order)
-            blocks += [block] if block is not None else []
-    if not blocks:
-        told = "The perturbations are too few, or of one context, to be told apart by strata."
-        return Section("strata", title, short, (Absent(told),))
-    note = "A prediction that is right on large responses only is right where it is easy."
-    return Section("strata", title, short, (Text(note, is_soft=True), *blocks))
-
-
-def _stratified(
-    definition: MetricDefinition,
-    table: pd.DataFrame,
-    baseline: str,
-    column: str,
-    order: tuple[str, ...] | None,
-) -> Table | None:
-    """Means over the perturbations of every label of a column; None where there is one label."""
-    if column not in table or table[column].nunique() < 2:
-        return None
-    names = order or tuple(sorted(map(str, table[column].unique())))
-    sides = [name for name in ("value", baseline, "replicate") if name and name in table]
-    rows = []
-    for name in names:
-        part = table[table[column] == name]
-        if not len(part):
-            continue
-        means = [Cell(number(float(part[side].astype(float).mean()), 2)) for side in sides]
-        rows.append(
-            (
-                Cell(str(name)),
-                Cell(count(len(part))),
-                *means,
-                Cell(_wins(definition, part, baseline)),
-            )
-        )
-    heads = {"value": "prediction", baseline: "baseline", "replicate": "replicate"}
-    hints = {baseline: model_words(baseline) if baseline else ""}
-    columns = (
-        Column("real response" if column == "response" else column, is_name=True),
-        Column("n", is_number=True),
-        *(Column(heads[side], is_number=True, hint=hints.get(side, "")) for side in sides),
-        Column("better than baseline", is_number=True),
-    )
-    caption = (
-        f"{capital(metric_words(definition.id))} ({_way(definition)}), mean over the perturbations."
-    )
-    return Table(columns, tuple(rows), caption)
-
-
-def _wins(definition: MetricDefinition, part: pd.DataFrame, baseline: str) -> str:
-    if not baseline:
-        return "–"
-    ours, theirs = (_goodness(part[side].astype(float), definition) for side in ("value", baseline))
-    known = np.isfinite(ours) & np.isfinite(theirs)
-    return f"{count(int((ours > theirs)[known].sum()))} of {count(int(known.sum()))}"

@@ -86,24 +86,39 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """Two tables: a row a perturbation, context and metric; a row a metric of the prediction
-    with its interval, baseline ``b``, ceiling ``r`` and anchored score (of the full panel, a row
-    a contestant and metric). cautions: what to read beside; definitions: of the metrics, by
-    ``name@version``.
+    """What an evaluation found.
+
+    tables: ``scores``, a row a perturbation, context and metric; ``summary``, a row a metric of
+    the prediction with its interval, baseline ``b``, ceiling ``r`` and anchored score (of the full
+    panel, a row a contestant and metric); where there are such ``strata``, a row a metric and
+    stratum. cautions: what to read beside; definitions: of the metrics, by ``name@version``.
     """
 
-    scores: pd.DataFrame
-    summary: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
     setting: Setting
     pictures: Pictures
     definitions: Mapping[str, MetricDefinition]
     cautions: tuple[str, ...] = ()
 
     @property
+    def scores(self) -> pd.DataFrame:
+        """The rows of the prediction by perturbation, context and metric."""
+        return _of_the_model(self.tables["scores"])
+
+    @property
     def of_the_model(self) -> pd.DataFrame:
         """The summary of the prediction alone."""
-        found = self.summary
-        return found[found["model"] == MODEL] if "model" in found else found
+        return _of_the_model(self.tables["summary"])
+
+    @property
+    def strata(self) -> pd.DataFrame | None:
+        """The scores of the prediction within strata, None where they were not made."""
+        table = self.tables.get("strata")
+        return None if table is None else _of_the_model(table)
+
+
+def _of_the_model(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["model"] == MODEL] if "model" in table else table
 
 
 def evaluate_files(asked: Asked, run: RunContext) -> Evaluated:
@@ -123,8 +138,7 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
     names = [str(name).partition("@")[0] for name in panel.scores["metric"].unique()]
     known = [registry.load("metric", name)().definition for name in names]
     return Evaluated(
-        scores=panel.scores,
-        summary=panel.summary,
+        tables={"scores": panel.scores, "summary": panel.summary},
         setting=replace(
             setting,
             unit=panel.unit,
@@ -170,8 +184,7 @@ def _challenge(asked: Asked, run: RunContext) -> Evaluated:
     given = asked.predicted_columns or asked.columns
     found = judge(asked.preset, (asked.real, asked.predicted), asked.columns, given, run)
     return Evaluated(
-        scores=found.scores,
-        summary=found.summary,
+        tables={"scores": found.scores, "summary": found.summary},
         setting=_setting(asked, found.sides, found.value_type),
         pictures=_pictures(asked, found.sides, run),
         definitions=found.definitions,
