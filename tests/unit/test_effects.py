@@ -61,10 +61,28 @@ def test_values_below_zero_are_what_cannot_be_measured(run: RunContext) -> None:
     assert all(np.isfinite(one.predicted).all() for one in found)
 
 
-def test_means_have_no_test(run: RunContext) -> None:
+def test_predicted_means_are_compared_and_only_real_changes_tested(run: RunContext) -> None:
     real = cells(1)
-    means = real[~real.obs["is_control"].to_numpy()][::N_CELLS].copy()
+    treated = real[~real.obs["is_control"].to_numpy()]
+    means = treated[::N_CELLS].copy()
+    means.X = np.stack([treated.X[k * N_CELLS : (k + 1) * N_CELLS].mean(axis=0) for k in range(3)])
     found, why = effects(pair(means), run)
+    assert why == ""
+    strong = by_place(found)["largest"]
+    assert not strong.has_test
+    assert not strong.is_predicted.any()
+    assert strong.is_real.sum() >= 5
+    assert strong.agreement.rank == pytest.approx(1.0)  # the real means themselves
+    assert strong.agreement.same_sign == 1.0
+    assert np.isnan(strong.agreement.overlap)
+    assert strong.replicate is not None
+    assert strong.replicate.rank < 1.0
+
+
+def test_real_means_have_no_test(run: RunContext) -> None:
+    treated = cells(1)[N_CELLS:]
+    means = treated[::N_CELLS].copy()
+    found, why = effects(sides_of(means, cells(2), ValueType.LOG1P), run)
     assert (found, "needs cells" in why) == ((), True)
 
 

@@ -39,7 +39,8 @@ Mask = NDArray[np.bool_]
 class Agreement:
     """How two lists of changes agree.
 
-    n_both: significant on both sides; overlap: over those significant on either (Jaccard);
+    n_both: significant on both sides, -1 where one side holds means, which have no test; overlap:
+    over those significant on either (Jaccard);
     same_sign: of those significant in the real cells, the share that the other side moves in the
     same direction; rank: Spearman's correlation of the changes of all readouts. NaN: nothing to
     compare.
@@ -59,6 +60,8 @@ class Effects:
     differences of means where ratios mean nothing), is_real, is_predicted (significant): all of
     the readouts but the perturbed gene itself, ``left_out``. replicate: how one half of the real
     cells agrees with the other, each against all controls; None with too few cells.
+    has_test: whether the prediction holds cells; of means there is no test, and all changes are
+    differences.
     """
 
     perturbation: str
@@ -74,20 +77,25 @@ class Effects:
     left_out: str
     agreement: Agreement
     replicate: Agreement | None
+    has_test: bool
 
 
 def effects(sides: Sides, run: RunContext) -> tuple[tuple[Effects, ...], str]:
     """The changes of the largest, the median and the smallest real response; or why there are none.
 
     Rank sums of cells, adjusted by Benjamini and Hochberg within a question; predicted values
-    below zero count as zero, as an experiment could have measured none.
+    below zero count as zero, as an experiment could have measured none. Where the prediction holds
+    one profile a question, only the real changes are tested.
     """
-    if sides.no_cells:
-        return (), f"{sides.no_cells}: a test needs cells on both sides"
     real, predicted = sides.n_cells
+    if not (real > 1).any():
+        return (), f"{sides.no_cells}: a test needs cells"
+    has_test = bool((predicted > 1).any())
+    fewest = FEWEST if has_test else 1
     controls = np.bincount(sides.of_control[sides.of_control >= 0], minlength=len(sides.contexts))
     own = [sides.contexts.index(str(name)) for name in sides.groups["context"]]
-    enough = np.flatnonzero((np.minimum(real, predicted) >= FEWEST) & (controls[own] >= FEWEST))
+    is_enough = (real >= FEWEST) & (predicted >= fewest) & (controls[own] >= FEWEST)
+    enough = np.flatnonzero(is_enough)
     if not len(enough):
         return (), f"no question has {FEWEST} real cells, predicted cells and controls"
     order = enough[np.argsort(-sides.groups["size"].to_numpy(np.float64)[enough], kind="stable")]
@@ -95,12 +103,12 @@ def effects(sides: Sides, run: RunContext) -> tuple[tuple[Effects, ...], str]:
     names = PLACES if len(chosen) == len(PLACES) else PLACES[:: max(len(PLACES) - len(chosen), 1)]
     pairs = list(zip(chosen, names, strict=False))
     return tuple(
-        _effects(sides, int(group), place, run)
+        _effects(sides, int(group), place, has_test, run)
         for group, place in run.progress.track(pairs, "genes")
     ), ""
 
 
-def _effects(sides: Sides, group: int, place: str, run: RunContext) -> Effects:
+def _effects(sides: Sides, group: int, place: str, has_test: bool, run: RunContext) -> Effects:
     name, context = (str(sides.groups[key].iloc[group]) for key in ("perturbation", "context"))
     controls = sides.controls_of(group)
     rows = np.flatnonzero(sides.of_real == group)
@@ -113,8 +121,8 @@ def _effects(sides: Sides, group: int, place: str, run: RunContext) -> Effects:
         **{f"half {k}": sides.real[half] for k, half in enumerate(halves)},
     }
     table = _tested(arms, sides, run)
-    change = {arm: part[0] for arm, part in table.items()}
     called = {arm: part[1] for arm, part in table.items()}
+    change = {arm: part[0] for arm, part in table.items()} if has_test else _differences(arms)
     own = set(components(name))
     kept = np.array([readout not in own for readout in sides.readouts])
     return Effects(
@@ -122,15 +130,18 @@ def _effects(sides: Sides, group: int, place: str, run: RunContext) -> Effects:
         context=context,
         place=place,
         n_cells=(len(rows), len(answers), len(controls)),
-        is_fold=sides.value_type in FOLDS,
+        is_fold=has_test and sides.value_type in FOLDS,
         readouts=tuple(np.asarray(sides.readouts, object)[kept]),
         real=change["real"][kept],
         predicted=change["predicted"][kept],
         is_real=called["real"][kept],
         is_predicted=called["predicted"][kept],
         left_out=", ".join(np.asarray(sides.readouts, object)[~kept]),
-        agreement=_agreement(change, called, kept, ("real", "predicted")),
-        replicate=_agreement(change, called, kept, ("half 0", "half 1")) if halves else None,
+        agreement=_agreement(change, called, kept, ("real", "predicted"), has_test),
+        replicate=_agreement(change, called, kept, ("half 0", "half 1"), has_test)
+        if halves
+        else None,
+        has_test=has_test,
     )
 
 
@@ -163,15 +174,25 @@ def _tested(arms: dict[str, Any], sides: Sides, run: RunContext) -> dict[str, tu
     return found
 
 
+def _differences(arms: dict[str, Any]) -> dict[str, Floats]:
+    """The mean of every arm less that of the controls."""
+    means = {arm: np.asarray(part.mean(axis=0), np.float64).ravel() for arm, part in arms.items()}
+    return {arm: mean - means["control"] for arm, mean in means.items() if arm != "control"}
+
+
 def _agreement(
-    change: dict[str, Floats], called: dict[str, Mask], kept: Mask, arms: tuple[str, str]
+    change: dict[str, Floats],
+    called: dict[str, Mask],
+    kept: Mask,
+    arms: tuple[str, str],
+    has_test: bool,
 ) -> Agreement:
     x, y = (change[arm][kept] for arm in arms)
     a, b = (called[arm][kept] for arm in arms)
     either, both = int((a | b).sum()), int((a & b).sum())
     return Agreement(
-        n_both=both,
-        overlap=both / either if either else float("nan"),
+        n_both=both if has_test else -1,
+        overlap=both / either if either and has_test else float("nan"),
         same_sign=float(np.mean(np.sign(x[a]) == np.sign(y[a]))) if a.any() else float("nan"),
         rank=_spearman(x, y),
     )

@@ -43,6 +43,10 @@ NAMED = 4
 CAPITAL = 1.25 * CHARACTER
 TOP, LEFT, BELOW = 42.0, 36.0, 40.0
 
+#: What the four marks mean where both sides are tested, and where the real one is.
+Names: TypeAlias = tuple[str, str, str, str]
+TESTED: Names = ("both", "real only: missed", "predicted only: false alarm", "neither")
+NOT_TESTED: Names = ("", "the real cells", "", "neither; predicted means have no test")
 #: Left, top, right, bottom.
 Box: TypeAlias = tuple[float, float, float, float]
 
@@ -68,24 +72,29 @@ class ChangePanel:
         return 1.12 * max(quiet, float(called.max(initial=0.0)), 1e-6)
 
 
-def effects_figure(panels: Sequence[ChangePanel], what: str, told: str, caption: str) -> Figure:
+def effects_figure(
+    panels: Sequence[ChangePanel], what: str, told: str, caption: str, *, has_test: bool = True
+) -> Figure:
     """Panels side by side (below one another on a phone), each with the line of equality.
 
     what: of what the axes are, such as log₂ fold change; told: the numbers, for the text
-    alternative.
+    alternative. has_test: whether predicted changes are tested; if not, marks tell the real ones.
     """
     alternative = f"Real against predicted {what} of every gene. {told}"
-    return twice(lambda width: _drawing(panels, what, alternative, width), caption)
+    legend = TESTED if has_test else NOT_TESTED
+    return twice(lambda width: _drawing(panels, what, legend, alternative, width), caption)
 
 
-def _drawing(panels: Sequence[ChangePanel], what: str, alternative: str, width: float) -> Markup:
+def _drawing(
+    panels: Sequence[ChangePanel], what: str, names: Names, alternative: str, width: float
+) -> Markup:
     is_narrow = width < 500
     abreast = 1 if is_narrow else len(panels)
     gap = 16.0
     room = (width - gap * (abreast - 1)) / abreast
     side = min(room - LEFT - 6, 330.0)
     legend = 58.0 if is_narrow else 26.0
-    parts = [_legend(is_narrow)]
+    parts = [_legend(names, is_narrow)]
     for place, panel in enumerate(panels):
         column, row = place % abreast, place // abreast
         dy = legend + row * (side + TOP + BELOW + 10)
@@ -95,8 +104,7 @@ def _drawing(panels: Sequence[ChangePanel], what: str, alternative: str, width: 
     return drawing(width, height, alternative, *parts)
 
 
-def _legend(is_narrow: bool) -> Markup:
-    names = ("both", "real only: missed", "predicted only: false alarm", "neither")
+def _legend(names: Names, is_narrow: bool) -> Markup:
     marks: tuple[Callable[[float, float], Markup], ...] = (
         lambda x, y: circle(x, y, 4, "c1"),
         lambda x, y: square(x, y, 3.6, "c2"),
@@ -108,6 +116,8 @@ def _legend(is_narrow: bool) -> Markup:
     for place, (name, mark) in enumerate(zip(names, marks, strict=True)):
         if is_narrow and place == 2:
             x, y = 0.0, 48.0
+        if not name:
+            continue
         parts += [mark(x + 6, y - 4), label(x + 16, y, name)]
         x += 34 + CHARACTER * len(name) * 0.9
     return group(*parts)

@@ -31,7 +31,7 @@ def genes(found: Evaluated) -> Section:
     if not shown:
         told = f"No test of genes: {found.pictures.no_effects}."
         return Section("genes", title, short, (Absent(told),))
-    what = "log₂ fold change" if shown[0].is_fold else "difference"
+    what = "log₂ fold change" if shown[0].is_fold else "change of the mean"
     contexts = found.scores["context"].nunique()
     panels = [
         ChangePanel(
@@ -52,7 +52,7 @@ def genes(found: Evaluated) -> Section:
         "drawn. " + " ".join(text for one in shown if (text := _nothing(one)))
     )
     blocks: tuple[Block, ...] = (
-        effects_figure(panels, what, told, caption.strip()),
+        effects_figure(panels, what, told, caption.strip(), has_test=shown[0].has_test),
         _numbers(shown),
         Text(_method(shown), is_soft=True),
     )
@@ -106,8 +106,8 @@ def _number_row(one: Effects) -> tuple[Cell, ...]:
             f"{count(one.n_cells[0])}, {count(one.n_cells[1])}", f"{count(one.n_cells[2])} controls"
         ),
         Cell(count(int(one.is_real.sum()))),
-        Cell(count(int(one.is_predicted.sum()))),
-        Cell(count(found.n_both), _half(half, "n_both")),
+        Cell(count(int(one.is_predicted.sum())) if one.has_test else "no test"),
+        Cell(count(found.n_both) if one.has_test else "–", _half(half, "n_both")),
         Cell(number(found.overlap, 2), _half(half, "overlap")),
         Cell(percent(found.same_sign, 0), _half(half, "same_sign")),
         Cell(number(found.rank, 2), _half(half, "rank")),
@@ -124,7 +124,7 @@ def _half(half: Agreement | None, name: str) -> str:
     if half is None:
         return ""
     value = float(getattr(half, name))
-    if not math.isfinite(value):
+    if not math.isfinite(value) or (value < 0 and name == "n_both"):
         return ""
     text = (
         percent(value, 0) if name == "same_sign" else number(value, None if name == "n_both" else 2)

@@ -152,9 +152,8 @@ def _extremes(table: pd.DataFrame, names: Sequence[str], baseline: str, words: s
         cells += [Cell(number(float(row[baseline]), 2))] if baseline else []
         cells += [Cell(number(float(row["replicate"]), 2))] if has_replicate else []
         rows.append(tuple(cells))
-    caption = (
-        "" if len(shown) == n else f"The {NAMED} worst and the {NAMED} best; all are in `scores`."
-    )
+    told = f"The {NAMED} worst and the {NAMED} best; all of them, by every metric, are in the table"
+    caption = "" if len(shown) == n else f"{told} of scores beside this page."
     return Table(tuple(columns), tuple(rows), caption.replace("`", ""), is_stacked=True)
 
 
