@@ -159,3 +159,30 @@ def test_the_one_sentence() -> None:
     for place, word in ((better, "Better"), (worse, "Worse"), (neither, "Not told apart")):
         both = [*lines(place, metric="overall"), *lines(place)]
         assert verdict(both).startswith(word)
+
+
+# -- strata -----------------------------------------------------------------------------------
+def stratum(by: str, name: str, value: float, n: int = 4) -> dict[str, object]:
+    """A row of the table of strata, by one metric."""
+    numbers = {"value": value, "lower": value - 0.1, "upper": value + 0.1, "b": 0.2, "r": 0.8}
+    anchored = {"anchored": value, "anchored_lower": value - 0.1, "anchored_upper": value + 0.1}
+    words = {"reason": "", "anchored_reason": "", "baseline": "control", "ceiling": "replicate"}
+    row: dict[str, object] = {"by": by, "stratum": name, "metric": "pearson_delta@1", "n_groups": n}
+    return row | numbers | anchored | words
+
+
+def test_strata_with_intervals_are_shown_where_the_panel_has_them(found: Evaluated) -> None:
+    rows = [
+        stratum("response", "large", 0.77),
+        stratum("response", "small", 0.11),
+        stratum("response", "medium", 0.5, n=0),
+        stratum("resolvability", "solved", 0.33),
+        stratum("resolvability", "open", 0.66) | {"anchored": np.nan, "anchored_reason": "no room"},
+    ]
+    told = replace(found, tables={**found.tables, "strata": pd.DataFrame(rows)})
+    part = words(render_evaluation(told, "cellula"))
+    part = part[part.index("Small and large responses") : part.index("Do the same genes")]
+    assert part.index(".11 .01–.21") < part.index(".77 .67–.87")  # small before large
+    assert "medium" not in part  # without a group
+    assert "no room" in part
+    assert "open: a replicate is better" in part
