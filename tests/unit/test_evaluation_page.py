@@ -185,4 +185,4 @@ def test_strata_with_intervals_are_shown_where_the_panel_has_them(found: Evaluat
     assert part.index(".11 .01–.21") < part.index(".77 .67–.87")  # small before large
     assert "medium" not in part  # without a group
     assert "no room" in part
-    assert "open: a replicate is better" in part
+    assert "Open: here a model can show what it knows" in part

@@ -54,8 +54,8 @@ def _scale_told(found: Evaluated) -> str:
         else "the ideal value, as these data hold no replicate"
     )
     return (
-        "Anchored: 0 is the baseline, the better of two trivial answers (unchanged controls, the "
-        f"mean response to other perturbations); 1 is the ceiling, {ceiling}. "
+        "Anchored: 0 is the baseline, the best of the trivial answers (unchanged controls, the mean "
+        f"response to other perturbations); 1 is the ceiling, {ceiling}. "
         f"Intervals resample the {found.setting.unit}, never cells."
     )
 
@@ -69,7 +69,7 @@ def _table(lines: Sequence[Line], found: Evaluated) -> Table:
     columns = (
         Column("metric", hint="what is better", is_name=True),
         Column("prediction", is_number=True, hint="95 % interval"),
-        Column("baseline", is_number=True, hint="the better trivial answer"),
+        Column("baseline", is_number=True, hint="best trivial answer"),
         Column(
             "ceiling",
             is_number=True,

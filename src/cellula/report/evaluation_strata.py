@@ -26,12 +26,12 @@ DIVISIONS: Mapping[str, str] = {
 #: The order of labels that have one.
 ORDER: Mapping[str, tuple[str, ...]] = {
     "response": ("small", "medium", "large"),
-    "resolvability": ("open", "resistant", "solved"),
+    "resolvability": ("open", "solved", "resistant", "unjudged"),
 }
 RESOLVED = (
-    "open: a replicate is better than the best trivial answer, so there is something to win; "
-    "solved: the trivial answer is as good as a replicate; resistant: a replicate is no better "
-    "than unchanged controls."
+    "Open: here a model can show what it knows. Solved: what a trivial answer leaves of the real "
+    "response is indistinguishable from noise. Resistant: the real response is indistinguishable "
+    "from control. Unjudged: too few cells. The prediction is not asked."
 )
 
 
@@ -119,7 +119,7 @@ def _all_metrics(by: str, part: pd.DataFrame) -> Table:
     columns = (Column("metric", is_name=True), *(Column(name, is_number=True) for name in names))
     left = part["metric"].nunique() - len(metrics)
     caption = (
-        "0 is the better trivial answer, 1 the ceiling; a dash: within this stratum the ceiling is "
+        "0 is the best trivial answer, 1 the ceiling; a dash: within this stratum the ceiling is "
         "not better than the trivial answer beyond noise, so there is no scale."
     )
     more = f" {plural(left, 'metric')} without a number in any stratum left out." if left else ""
