@@ -54,8 +54,8 @@ def _scale_told(found: Evaluated) -> str:
         else "the ideal value, as these data hold no replicate"
     )
     return (
-        "Anchored: 0 is the baseline, the best of the trivial answers (unchanged controls, the mean "
-        f"response to other perturbations); 1 is the ceiling, {ceiling}. "
+        "Anchored: 0 is the baseline, the best of the trivial answers (unchanged controls, the "
+        f"mean response to other perturbations); 1 is the ceiling, {ceiling}. "
         f"Intervals resample the {found.setting.unit}, never cells."
     )
 
