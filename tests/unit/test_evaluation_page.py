@@ -126,6 +126,16 @@ def test_a_caution_stands_beside_the_number_it_concerns(found: Evaluated) -> Non
     assert "won by shrinking" in words(render_evaluation(told, "cellula"))
 
 
+def test_what_can_be_gained_by_knowing_nothing_is_marked_and_told(found: Evaluated) -> None:
+    rows = found.tables["summary"]
+    told = np.where(rows["metric"] == "pearson_delta@1", "the mean scores 0.52 (at most 1.56)", "")
+    tables = {**found.tables, "summary": rows.assign(caution=told)}
+    text = words(render_evaluation(replace(found, tables=tables), "cellula"))
+    assert text.count("can be gained") == 1
+    assert "Can be gained by knowing nothing: 1 metric" in text
+    assert "the mean scores 0.52 (at most 1.56)" in text
+
+
 @pytest.mark.parametrize(
     ("caution", "metric", "context", "is_told"),
     [
@@ -145,7 +155,7 @@ def test_which_metric_a_caution_names(
 def lines(*anchored: tuple[float, float, float], metric: str = "m@1") -> Sequence[Line]:
     nothing = (np.nan,) * 3
     return [
-        Line(metric, "", nothing, "", np.nan, np.nan, one, "", None, is_alone=True)
+        Line(metric, "", nothing, "", np.nan, np.nan, one, "", "", None, is_alone=True)
         for one in anchored
     ]
 
@@ -184,5 +194,5 @@ def test_strata_with_intervals_are_shown_where_the_panel_has_them(found: Evaluat
     part = part[part.index("Small and large responses") : part.index("Do the same genes")]
     assert part.index(".11 .01–.21") < part.index(".77 .67–.87")  # small before large
     assert "medium" not in part  # without a group
-    assert "no room" in part
+    assert "the ceiling is not better than the baseline beyond noise" in part
     assert "Open: here a model can show what it knows" in part

@@ -13,7 +13,7 @@ from cellula.core.numerals import count, estimate, number
 from cellula.report.words import capital, metric_words
 from cellula.validation.evaluating import Evaluated
 
-__all__ = ["OVERALL", "Line", "lines_of", "verdict"]
+__all__ = ["OVERALL", "Line", "concerns", "lines_of", "verdict", "why_no_place"]
 
 #: The row of a summary that is no metric but their mean.
 OVERALL = "overall"
@@ -28,7 +28,9 @@ class Line:
     """The prediction by one metric (in one context where rules are applied by context).
 
     b, r: of the best trivial answer, named in ``baseline``, and of the ceiling. anchored: the place
-    between, with its interval. definition: None for the row that is the mean of all.
+    between, with its interval. note: why a number is missing, and the cautions that name the
+    metric; gain: what answers that know nothing gain by it. definition: None for the row that is
+    the mean of all. is_alone: whether there is no other context.
     """
 
     metric: str
@@ -39,6 +41,7 @@ class Line:
     r: float
     anchored: tuple[float, float, float]
     note: str
+    gain: str
     definition: MetricDefinition | None
     is_alone: bool
 
@@ -77,6 +80,7 @@ def _line(row: Mapping[Any, Any], found: Evaluated) -> Line:
         r=_numbers(row, "r")[0],
         anchored=_three(row),
         note=_note(row, metric, found),
+        gain=_text(row, "caution"),
         definition=found.definitions.get(metric),
         is_alone=found.scores["context"].nunique() < 2 or not _text(row, "context"),
     )
@@ -102,13 +106,21 @@ def _text(row: Mapping[Any, Any], name: str) -> str:
 
 def _note(row: Mapping[Any, Any], metric: str, found: Evaluated) -> str:
     """Why a number is missing, and every caution that concerns this one."""
-    told = [_text(row, name) for name in ("reason", "anchored_reason", "caution")]
+    told = [_text(row, "reason"), why_no_place(row)]
     told += [
         f"{capital(_head(text))} (caution {count(number)})"
         for number, text in enumerate(found.cautions, 1)
         if concerns(text, metric, _text(row, "context"))
     ]
     return "; ".join(dict.fromkeys(text for text in told if text))
+
+
+def why_no_place(row: Mapping[Any, Any]) -> str:
+    """Why a row has no anchored score; in short where baseline and ceiling are known."""
+    value, b, r = _numbers(row, "anchored", "b", "r")
+    if math.isnan(value) and math.isfinite(b) and math.isfinite(r):
+        return "the ceiling is not better than the baseline beyond noise"
+    return _text(row, "anchored_reason")
 
 
 def _head(caution: str) -> str:

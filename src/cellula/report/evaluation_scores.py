@@ -43,6 +43,7 @@ def standing(found: Evaluated, lines: Sequence[Line]) -> Section:
         told = f"{plural(len(others), 'metric')} without a place on this scale, and why"
         blocks += [_table(placed, found)] if placed else []
         blocks += [Fold(told, (_table(others, found),))] if others else []
+    blocks += _gains(lines)
     blocks.append(_definitions(list(found.definitions.values())))
     return Section("standing", "Where the prediction stands", "Where it stands", tuple(blocks))
 
@@ -65,7 +66,7 @@ def _role(line: Line) -> str:
 
 
 def _table(lines: Sequence[Line], found: Evaluated) -> Table:
-    has_notes = any(one.note for one in lines)
+    has_notes = any(one.note or one.gain for one in lines)
     columns = (
         Column("metric", hint="what is better", is_name=True),
         Column("prediction", is_number=True, hint="95 % interval"),
@@ -91,8 +92,29 @@ def _row(line: Line) -> tuple[Cell, ...]:
         Cell(number(line.b), model_words(line.baseline) if line.baseline else ""),
         Cell(number(line.r)),
         Cell(_first(line), _between(line.anchored[1], line.anchored[2]), is_strong=line.side > 0),
-        Cell(line.note or "–"),
+        _beside(line),
     )
+
+
+def _beside(line: Line) -> Cell:
+    """What to read beside a number; that it can be gained by knowing nothing is told first."""
+    if line.gain:
+        return Cell("can be gained", line.note, status="wait", is_prose=True)
+    return Cell(line.note or "–")
+
+
+def _gains(lines: Sequence[Line]) -> tuple[Fold, ...]:
+    """What answers that know nothing gain, metric by metric; nothing where they gain nothing."""
+    rows = tuple((Cell(one.words), Cell(one.gain)) for one in lines if one.gain)
+    if not rows:
+        return ()
+    caption = (
+        "Answers that say the same of every perturbation stand beside the prediction; where the "
+        "upper bound of one is above .05, a score of that height says little by this metric."
+    )
+    columns = (Column("metric", is_name=True), Column("anchored score of what knows nothing"))
+    told = f"Can be gained by knowing nothing: {plural(len(rows), 'metric')}"
+    return (Fold(told, (Table(columns, rows, caption, is_stacked=True),), "wait"),)
 
 
 def _first(line: Line) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from cellula.core.metric import MetricDefinition
 from cellula.core.numerals import count, estimate, number, plural
 from cellula.report.blocks import Absent, Block, Cell, Column, Fold, Section, Table, Text
+from cellula.report.evaluation_lines import why_no_place
 from cellula.report.evaluation_ranks import Ranked, goodness, ranked_of, way_words
 from cellula.report.words import capital, metric_words, model_words
 from cellula.validation.evaluating import Evaluated
@@ -78,7 +79,7 @@ def _by_stratum(by: str, part: pd.DataFrame, definition: MetricDefinition) -> Ta
     )
     rows = tuple(
         (
-            Cell(str(row["stratum"]), str(row["anchored_reason"] or row["reason"]), is_prose=True),
+            Cell(str(row["stratum"]), str(row["reason"] or why_no_place(row)), is_prose=True),
             Cell(count(int(row["n_groups"]))),
             Cell(*_pair(row, "value", "lower", "upper")),
             Cell(number(row["b"], 2), model_words(row["baseline"]) if row["baseline"] else ""),
