@@ -7,7 +7,7 @@ import pandas as pd
 from anndata import AnnData
 
 from cellula.core.value_type import ValueType
-from cellula.evaluation.sides import Sides, sides_of
+from cellula.evaluation.sides import Side, Sides, sides_of
 
 N_GENES, N_CELLS = 40, 60
 #: Perturbation -> how strongly it moves its five genes.
@@ -31,4 +31,9 @@ def cells(seed: int, *, controls: bool = True, flip: bool = False, scale: float 
 
 
 def pair(predicted: AnnData, seed: int = 1) -> Sides:
-    return sides_of(cells(seed), predicted, ValueType.LOG1P)
+    return both(cells(seed), predicted)
+
+
+def both(real: AnnData, predicted: AnnData, kind: ValueType = ValueType.LOG1P) -> Sides:
+    real, predicted = (Side(part.obs, part.X, tuple(part.var_names)) for part in (real, predicted))
+    return sides_of(real, predicted, kind)

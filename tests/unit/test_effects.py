@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from picture_example import N_CELLS, N_GENES, cells, pair
+from picture_example import N_CELLS, N_GENES, both, cells, pair
 
 from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
 from cellula.evaluation.effects import Effects, effects
-from cellula.evaluation.sides import sides_of
 
 
 def by_place(found: tuple[Effects, ...]) -> dict[str, Effects]:
@@ -82,7 +81,7 @@ def test_predicted_means_are_compared_and_only_real_changes_tested(run: RunConte
 def test_real_means_have_no_test(run: RunContext) -> None:
     treated = cells(1)[N_CELLS:]
     means = treated[::N_CELLS].copy()
-    found, why = effects(sides_of(means, cells(2), ValueType.LOG1P), run)
+    found, why = effects(both(means, cells(2)), run)
     assert (found, "needs cells" in why) == ((), True)
 
 
@@ -94,7 +93,7 @@ def test_few_cells_have_no_test(run: RunContext) -> None:
 
 
 def test_other_values_are_compared_by_their_difference(run: RunContext) -> None:
-    sides = sides_of(cells(1), cells(2), ValueType.Z_SCORE)
+    sides = both(cells(1), cells(2), ValueType.Z_SCORE)
     strong = by_place(effects(sides, run)[0])["largest"]
     assert not strong.is_fold
     assert strong.real[strong.readouts.index("g12")] == pytest.approx(1.8, abs=0.3)

@@ -115,10 +115,10 @@ def _effects(sides: Sides, group: int, place: str, has_test: bool, run: RunConte
     answers = np.flatnonzero(sides.of_predicted == group)
     halves = _halves(rows, run.child("halves", name, context).rng)
     arms = {
-        "control": sides.real[controls],
-        "real": sides.real[rows],
-        "predicted": sides.predicted[answers],
-        **{f"half {k}": sides.real[half] for k, half in enumerate(halves)},
+        "control": sides.real_cells(controls),
+        "real": sides.real_cells(rows),
+        "predicted": sides.predicted_cells(answers),
+        **{f"half {k}": sides.real_cells(half) for k, half in enumerate(halves)},
     }
     table = _tested(arms, sides, run)
     called = {arm: part[1] for arm, part in table.items()}

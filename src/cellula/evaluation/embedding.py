@@ -80,17 +80,14 @@ def embed(sides: Sides, run: RunContext) -> tuple[Embedding | None, str]:
         return None, f"{len(real)} cells on a side; a picture needs {FEWEST} at least"
     with threadpool_limits(limits=1):
         space = fit_pca(_fitted(sides, run), COMPONENTS, run.child("pca").rng)
-        scores = np.concatenate(
-            [
-                space.project(part)
-                for part in (sides.real[controls], sides.real[real], sides.predicted[predicted])
-            ]
-        )
+        shown = sides.real_cells(real), sides.predicted_cells(predicted)
+        cells = sides.real_cells(controls), *shown
+        scores = np.concatenate([space.project(part) for part in cells])
         laid = {"UMAP": _umap, "t-SNE": _tsne}
         turns = run.progress.track(METHODS, "embedding")
         points = {name: laid[name](scores, run.child(name).rng) for name in turns}
         mixing = _mixing(scores[len(controls) :], len(real))
-        auroc = _auroc(sides.real[real], sides.predicted[predicted])
+        auroc = _auroc(*shown)
     thirds = np.array([THIRDS.index(name) for name in sides.groups["response"]], np.int64)
     asked = np.concatenate([sides.of_real[real], sides.of_predicted[predicted]])
     own = np.array([sides.contexts.index(str(name)) for name in sides.groups["context"]], np.int64)
@@ -129,7 +126,7 @@ def _some(rows: Codes, n: int, rng: np.random.Generator) -> Codes:
 def _fitted(sides: Sides, run: RunContext) -> Matrix:
     """The real cells on which the components are fitted."""
     rows = np.flatnonzero((sides.of_real >= 0) | (sides.of_control >= 0))
-    return sides.real[_some(rows, min(len(rows), MOST_FITTED), run.child("fitted").rng)]
+    return sides.real_cells(_some(rows, min(len(rows), MOST_FITTED), run.child("fitted").rng))
 
 
 # -- the layouts ------------------------------------------------------------------------------

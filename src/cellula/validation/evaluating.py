@@ -9,11 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
-from anndata import AnnData
 
 from cellula.core import registry
 from cellula.core.dataset import Dataset
-from cellula.core.errors import DataError, StudyError
+from cellula.core.errors import StudyError
 from cellula.core.metric import MetricDefinition
 from cellula.core.run import RunContext, SilentProgress
 from cellula.core.value_type import ValueType
@@ -22,7 +21,7 @@ from cellula.evaluation.effects import Effects, effects
 from cellula.evaluation.embedding import Embedding, embed
 from cellula.evaluation.panel import MODEL, evaluate
 from cellula.evaluation.presets.evaluate import preset_of
-from cellula.evaluation.sides import Sides, sides_of
+from cellula.evaluation.sides import Side, Sides, sides_of
 from cellula.io.digest import hash_source
 from cellula.validation.exploratory import Declared, open_declared
 from cellula.validation.judging import judge
@@ -171,10 +170,8 @@ def _opened(asked: Asked) -> tuple[Dataset, Dataset]:
 
 
 def _sides(real: Dataset, predicted: Dataset) -> Sides:
-    parts = [side.data for side in (real, predicted)]
-    if not all(isinstance(part, AnnData) for part in parts):
-        raise DataError("several modalities cannot be evaluated at once; name one")
-    return sides_of(parts[0], parts[1], real.value_type)
+    own, told = (Side(part.obs, part.values, part.readouts) for part in (real, predicted))
+    return sides_of(own, told, real.value_type)
 
 
 def _challenge(asked: Asked, run: RunContext) -> Evaluated:

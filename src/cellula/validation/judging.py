@@ -18,7 +18,7 @@ from cellula.core.value_type import ValueType
 from cellula.evaluation.presets.anchors import Anchors, anchors, beside
 from cellula.evaluation.presets.definition import Outcome
 from cellula.evaluation.presets.evaluate import evaluate_preset, preset_of
-from cellula.evaluation.sides import Sides, sides_of
+from cellula.evaluation.sides import Side, Sides, sides_of
 from cellula.io.formats import read
 
 __all__ = ["Judged", "judge"]
@@ -65,7 +65,10 @@ def judge(
         summaries.append(beside(outcome, found, stream).assign(context=name))
         cautions += [f"{name}: {text}" if name else text for text in outcome.cautions]
     value_type = _value_type(real)
-    sides = sides_of(real, predicted, value_type)
+    mine, theirs = (
+        Side(one.obs, one.X, tuple(map(str, one.var_names))) for one in (real, predicted)
+    )
+    sides = sides_of(mine, theirs, value_type)
     return Judged(
         scores=_arranged(pd.concat(scores, ignore_index=True), sides.groups),
         summary=_summary(summaries),
