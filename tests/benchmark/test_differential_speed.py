@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from anndata import AnnData
 from synthetic_perturbseq import CONTROL, SIZES, Experiment, generate
@@ -94,6 +97,42 @@ def test_rank_sums_beside_illico(
     per_value = ours / data.X.nnz * 1e9
     print(f"\nrank sums, {size} {kind}: {theirs / ours:.2f}x illico ({ours:.3f} s against ", end="")
     print(f"{theirs:.3f} s CPU; {per_value:.1f} ns a non-zero)")
+
+
+def test_memory_and_growth(run: RunContext) -> None:
+    """What rank sums take beside matrix and result, and what a non-zero costs from S to M."""
+    per_value = {}
+    for name in ("S", "M"):
+        made = generate(SIZES[name])
+        assert isinstance(made, Experiment)
+        data = annotated(made, "log1p")
+        our_ranks(data[:3000].copy(), run)
+        with most_memory() as taken:
+            seconds, (u, p) = cpu_seconds(lambda given=data: our_ranks(given, run), 3)
+        per_value[name] = seconds / data.X.nnz * 1e9
+        print(f"\nrank sums, {name}: {taken[0] / 1e6:.0f} MB more than before at most, ", end="")
+        print(f"{(u.nbytes + p.nbytes) / 1e6:.0f} MB of them U and p; ", end="")
+        print(f"{per_value[name]:.1f} ns a non-zero")
+    print(f"a non-zero costs {per_value['M'] / per_value['S']:.2f} times as much at M as at S")
+
+
+@contextmanager
+def most_memory() -> Iterator[list[int]]:
+    """The largest growth of the resident memory while it is open, looked at every 2 ms."""
+    process, found, is_done = psutil.Process(), [0], threading.Event()
+    before = process.memory_info().rss
+
+    def look() -> None:
+        while not is_done.wait(0.002):
+            found[0] = max(found[0], process.memory_info().rss - before)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield found
+    finally:
+        is_done.set()
+        watcher.join()
 
 
 def test_differential_beside_pdex(experiment: Experiment, size: str, run: RunContext) -> None:
