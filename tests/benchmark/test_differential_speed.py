@@ -157,6 +157,7 @@ def test_differential_beside_pdex(experiment: Experiment, size: str, run: RunCon
             reference=CONTROL,
             is_log1p=True,
             geometric_mean=False,
+            threads=1,
         )
 
     theirs_of()
