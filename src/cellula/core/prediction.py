@@ -47,13 +47,10 @@ class Population:
         """The cells of one group as they are kept, dense or CSR: (cells of the group, readouts)."""
         return loaded(self.values[self._rows(group)])
 
-    def take(self, groups: NDArray[np.int64]) -> Population:
-        """The populations of some groups, numbered anew in the order given; nothing is read."""
-        start = np.searchsorted(self.group, groups)
-        count = np.searchsorted(self.group, groups + 1) - start
-        within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-        rows = np.repeat(start, count) + within
-        return Population(self.values[rows], np.repeat(np.arange(len(groups)), count))
+    def part(self, first: int, stop: int) -> Population:
+        """The populations of the groups first, ..., stop - 1, numbered from 0."""
+        low, high = np.searchsorted(self.group, [first, stop])
+        return Population(self.values[low:high], self.group[low:high] - first)
 
     def _rows(self, group: int) -> slice:
         start, stop = np.searchsorted(self.group, [group, group + 1])

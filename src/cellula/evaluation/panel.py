@@ -33,6 +33,7 @@ from cellula.evaluation.question import distinct
 from cellula.evaluation.replicate import split_halves
 from cellula.evaluation.score import score_rows
 from cellula.evaluation.scorer import Scorer
+from cellula.evaluation.shards import Shards
 from cellula.evaluation.spill import spilled
 from cellula.kernels.blas_threads import one_blas_thread
 
@@ -176,9 +177,10 @@ def _beside_baseline(parts: dict[str, Comparison]) -> dict[str, Comparison]:
 def _scored(contest: Contest, unit: str, metrics: Sequence[str], run: RunContext) -> Panel:
     weights = Resamples(run.child("bootstrap"))
     weights.draw(contest)
+    shards = Shards(replace(run, threads=max(1, run.threads // len(metrics))))
 
     def by_metric(name: str) -> tuple[list[ScoredMetric], pd.DataFrame]:
-        scorer = Scorer.of(registry.load("metric", name)())
+        scorer = Scorer.of(registry.load("metric", name)(), shards)
         return score_contest(scorer, contest, weights, unit), _rows(scorer.metric, contest)
 
     parts = list(each(by_metric, tuple(metrics), run, "metrics"))

@@ -42,6 +42,7 @@ class SlicedWasserstein:
         ideal=0.0,
         references=("bonneel2015", "salmon2011"),
         needs_cells=True,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:
