@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from cellula.core.comparison import Comparison, GeneSets
 from cellula.core.dataset import Dataset, Matrix
 from cellula.core.errors import DataError
-from cellula.core.matrix import StoredMatrix, loaded
+from cellula.core.matrix import loaded
 from cellula.core.prediction import Population, Prediction
 from cellula.core.query import QueryTable
 from cellula.data.group_means import group_means
+from cellula.evaluation.answers import gather, match
 from cellula.evaluation.folds import concatenate
-from cellula.evaluation.question import describe, join_frames, joint_codes, label_codes
+from cellula.evaluation.question import joint_codes, label_codes
 from cellula.evaluation.space import Space
-from cellula.io.row_store import stacked
 
 __all__ = [
     "RealSide",
@@ -38,17 +38,6 @@ QUESTION_UNITS = ("perturbation", "context", "individual")
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """All predictions in one: rows in the order of the batches, readouts as observed."""
-
-    queries: QueryTable
-    mean: Floats
-    lower: Floats | None
-    upper: Floats | None
-    cells: Population | None
 
 
 def group_codes(observed: Dataset, unit: str) -> tuple[Codes, tuple[str, ...], Codes]:
@@ -94,8 +83,8 @@ def compare(
     """
     found = real_side(observed, controls=controls, unit=unit, space=space).beside(predictions)
     if baseline is not None:
-        base = _gather(baseline, observed)
-        rows = _match(QueryTable.from_frame(found.groups), base)
+        base = gather(baseline, observed)
+        rows = match(QueryTable.from_frame(found.groups), base)
         found = replace(found, baseline=base.mean[rows], baseline_name=baseline_name)
     return replace(found, gene_sets=gene_sets)
 
@@ -122,8 +111,8 @@ class RealSide:
 
     def beside(self, predictions: Iterable[Prediction]) -> Comparison:
         """The comparison with these predictions; errors as :func:`compare`."""
-        answers = _gather(predictions, self.observed)
-        rows = _match(self.questions, answers)
+        answers = gather(predictions, self.observed)
+        rows = match(self.questions, answers)
         cells, own_controls = self.cells, self.control_cells
         if cells is None and answers.cells is not None:
             cells = _population(self.observed.values, self.groups, self.space)
@@ -196,112 +185,6 @@ def as_predictions(data: Dataset) -> list[Prediction]:
             cells=_population(data.values, groups.astype(np.int64), None) if has_cells else None,
         )
     ]
-
-
-# -- predictions ------------------------------------------------------------------------------
-def _gather(predictions: Iterable[Prediction], observed: Dataset) -> _Answers:
-    batches = list(predictions)
-    if not batches:
-        raise DataError("there is no prediction; predict every observed question first")
-    readouts = observed.readouts
-    columns = [_columns(batch, readouts) for batch in batches]
-    for batch in batches:
-        if batch.value_type is not observed.value_type:
-            raise DataError(
-                f"predicted are {batch.value_type.value}, observed {observed.value_type.value}; "
-                "bring both to one value type before comparing"
-            )
-    shape = [(len(batch.queries), len(readouts)) for batch in batches]
-    has_interval = any(batch.lower is not None for batch in batches)
-
-    def stack(name: str) -> Floats:
-        parts = [
-            np.full(size, np.nan) if (part := getattr(batch, name)) is None else part[:, order]
-            for batch, order, size in zip(batches, columns, shape, strict=True)
-        ]
-        return np.asarray(np.concatenate(parts), np.float64)
-
-    return _Answers(
-        queries=_concatenate_queries([batch.queries for batch in batches]),
-        mean=stack("mean"),
-        lower=stack("lower") if has_interval else None,
-        upper=stack("upper") if has_interval else None,
-        cells=_stack_cells(batches, columns),
-    )
-
-
-def _columns(batch: Prediction, readouts: Sequence[str]) -> slice | Codes:
-    """The order of the predicted readouts that makes them the observed ones."""
-    if tuple(batch.readouts) == tuple(readouts):
-        return slice(None)
-    position = {name: column for column, name in enumerate(batch.readouts)}
-    missing = [name for name in readouts if name not in position]
-    surplus = sorted(set(position) - set(readouts))
-    if missing or surplus or len(position) < len(batch.readouts):
-        raise DataError(
-            f"the predicted readouts are not the observed ones: {len(missing)} missing "
-            f"({', '.join(missing[:5]) or 'none'}), {len(surplus)} not observed "
-            f"({', '.join(surplus[:5]) or 'none'}); predict exactly the observed readouts"
-        )
-    return np.array([position[name] for name in readouts], np.int64)
-
-
-def _stack_cells(
-    batches: Sequence[Prediction], columns: Sequence[slice | Codes]
-) -> Population | None:
-    offsets = np.cumsum([0, *(len(batch.queries) for batch in batches)])
-    parts = [
-        (_in_order(batch.cells.values, order), batch.cells.group + offset)
-        for batch, order, offset in zip(batches, columns, offsets[:-1], strict=True)
-        if batch.cells is not None
-    ]
-    if not parts:
-        return None
-    values = stacked([values for values, _ in parts])
-    return Population(values, np.concatenate([group for _, group in parts]))
-
-
-def _in_order(values: Matrix, order: slice | Codes) -> Matrix:
-    """Columns in order, where they are not."""
-    if isinstance(order, slice):
-        return values
-    return values.columns(order) if isinstance(values, StoredMatrix) else values[:, order]
-
-
-def _concatenate_queries(tables: Sequence[QueryTable]) -> QueryTable:
-    if len(tables) == 1:
-        return tables[0]
-    columns = tables[0].columns
-    for table in tables:
-        if table.columns != columns:
-            raise DataError(
-                f"one batch answers {', '.join(columns)}, another {', '.join(table.columns)}; "
-                "ask all questions with the same columns"
-            )
-    return QueryTable.from_frame(join_frames([table.frame() for table in tables]))
-
-
-def _match(questions: QueryTable, answers: _Answers) -> Codes:
-    """The row of the answer to every question: shape (questions,)."""
-    asked, answered = joint_codes([questions, answers.queries])
-    order = np.argsort(answered, kind="stable")
-    keys = answered[order]
-    same = np.flatnonzero(keys[1:] == keys[:-1])
-    if len(same) and not np.array_equal(answers.mean[order[same]], answers.mean[order[same + 1]]):
-        wrong = np.any(answers.mean[order[same]] != answers.mean[order[same + 1]], axis=1)
-        row = int(order[same[int(np.argmax(wrong))]])
-        raise DataError(
-            f"two different predictions for {describe(answers.queries, row)}; "
-            "keep one answer a question"
-        )
-    position = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    missing = np.flatnonzero(keys[position] != asked)
-    if len(missing):
-        raise DataError(
-            f"{len(missing)} of {len(asked)} observed questions have no prediction, the first: "
-            f"{describe(questions, int(missing[0]))}; predict every observed question"
-        )
-    return np.asarray(order[position], np.int64)
 
 
 # -- populations and references ---------------------------------------------------------------

@@ -21,6 +21,7 @@ from cellula.core.metric import Metric
 from cellula.core.prediction import Prediction
 from cellula.core.run import RunContext, each
 from cellula.data.splits import Folds, split
+from cellula.evaluation.answers import joined
 from cellula.evaluation.comparison import as_predictions, real_side
 from cellula.evaluation.contest import (
     REPLICATE,
@@ -122,7 +123,8 @@ def _baselines(real: Dataset, run: RunContext) -> dict[str, list[Prediction]]:
                 run.child(name, fold.name, "ask"),
             )
         )
-        found[name] = list(answers) if real.stored is None else spilled(answers, run.scratch / name)
+        kept = answers if real.stored is None else spilled(answers, run.scratch / name)
+        found[name] = joined(kept)
     if not found:
         raise DataError(
             f"{n} perturbation(s) and {'no' if real.controls is None else 'some'} controls: no "

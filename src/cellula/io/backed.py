@@ -106,11 +106,19 @@ class BackedCells:
 
     def obs(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Annotations of the profiles: these columns of those there are, None for all."""
-        there = [str(name) for name in self.group["obs"].attrs["column-order"]]
-        wanted = there if columns is None else [name for name in there if name in set(columns)]
         node = self.group["obs"]
-        index = pd.Index(np.asarray(read_elem(node[str(node.attrs["_index"])])).astype(object))
-        return pd.DataFrame({name: read_elem(node[name]) for name in wanted}, index=index)
+        names = read_elem(node[str(node.attrs["_index"])])
+        return self.columns(columns).set_axis(pd.Index(np.asarray(names, object)))
+
+    def columns(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """As :meth:`obs`, without the names of the profiles."""
+        node = self.group["obs"]
+        there = [str(name) for name in node.attrs["column-order"]]
+        wanted = there if columns is None else [name for name in there if name in set(columns)]
+        n_rows = int(node[str(node.attrs["_index"])].shape[0])
+        return pd.DataFrame(
+            {name: read_elem(node[name]) for name in wanted}, index=pd.RangeIndex(n_rows)
+        )
 
     def var(self) -> pd.DataFrame:
         """Annotations of the readouts."""
