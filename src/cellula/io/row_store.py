@@ -22,10 +22,12 @@ from cellula.core.errors import DataError
 from cellula.core.matrix import loaded
 from cellula.io.atomic import storage_error
 
-__all__ = ["RowStore", "StoredRows", "appended", "partitioned", "stacked"]
+__all__ = ["RowStore", "StoredRows", "appended", "partitioned", "rewritten", "stacked"]
 
 #: Rows that are not wanted are read too where a gap between wanted ones is no longer than this.
 LONGEST_GAP = 256
+#: Stored values that are read together when rows are written anew.
+BLOCK_VALUES = 2**22
 INDEX, POINTER = np.dtype(np.int32), np.dtype(np.int64)
 
 Rows = NDArray[np.int64]
@@ -55,6 +57,13 @@ class RowStore:
         data = self._array("data", np.dtype(self.dtype), low, high)
         indices = self._array("indices", INDEX, low, high)
         return _csr(data, indices, indptr - low, width)
+
+    def lengths(self, positions: Rows) -> Rows:
+        """Stored values of rows: (positions,)."""
+        if not self.is_sparse:
+            return np.full(len(positions), self.n_columns)
+        size = (self.folder / "indptr.bin").stat().st_size // POINTER.itemsize
+        return np.asarray(np.diff(self._array("indptr", POINTER, 0, size))[positions], np.int64)
 
     def rows(self, start: int, stop: int) -> StoredRows:
         """Consecutive rows, not read yet."""
@@ -171,12 +180,43 @@ def partitioned(
         in_order = np.empty(len(kept), np.int64)
         in_order[place[kept]] = lengths[kept]
         np.cumsum(in_order, out=ends[1:])
-    with _files(folder, ("data", "indices", "indptr")[: 1 if lengths is None else 3]) as files:
+    with _files(folder, _names(lengths is not None)) as files:
         if lengths is not None:
             _write(files["indptr"], ends, 0)
         for start, block in blocks:
             _scatter(files, block, place[start : start + block.shape[0]], ends, dtype)
     return store
+
+
+def rewritten(matrix: StoredRows, folder: Path) -> StoredRows:
+    """The same rows in a store of their own, in their order: one pass over those they come from.
+
+    For rows that lie far apart, or that are wanted more than once. Raises StorageError when the
+    disk refuses.
+    """
+    store, n_rows = matrix.store, len(matrix.positions)
+    new = RowStore(folder, store.n_columns, store.dtype, store.is_sparse)
+    lengths = store.lengths(matrix.positions)
+    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    target = np.argsort(matrix.positions, kind="stable")
+    source = matrix.positions[target]
+    reached = np.cumsum(lengths[target])
+    with _files(folder, _names(store.is_sparse)) as files:
+        if store.is_sparse:
+            _write(files["indptr"], ends, 0)
+        start = 0
+        while start < n_rows:
+            before = int(reached[start - 1]) if start else 0
+            stop = int(np.searchsorted(reached, before + BLOCK_VALUES, side="right"))
+            stop = min(max(stop, start + 1), n_rows)
+            block = StoredRows(store, source[start:stop]).load()
+            _scatter(files, block, target[start:stop], ends, np.dtype(store.dtype))
+            start = stop
+    return StoredRows(new, np.arange(n_rows), matrix.order)
+
+
+def _names(is_sparse: bool) -> tuple[str, ...]:
+    return ("data", "indices", "indptr") if is_sparse else ("data",)
 
 
 def _scatter(
@@ -208,7 +248,7 @@ def appended(folder: Path, blocks: Iterable[Any], n_columns: int, *, is_sparse: 
     """
     dtype = np.dtype(np.float64)
     offset, row = 0, 0
-    with _files(folder, ("data", "indices", "indptr")[: 3 if is_sparse else 1]) as files:
+    with _files(folder, _names(is_sparse)) as files:
         if is_sparse:
             _write(files["indptr"], np.zeros(1, POINTER), 0)
         for block in blocks:

@@ -64,10 +64,11 @@ def workload(real: DataSource, predicted: DataSource) -> Workload:
     """What evaluating two files takes, from their shapes and the columns of their groups."""
     with opened_cells(Path(real.path)) as cells:
         extent = _extent(cells, real)
-        largest, n_groups, n_controls = _groups(cells, real)
+        label = real.columns.get("control", "")
+        largest, n_groups, n_controls = _groups(cells, real, label)
     with opened_cells(Path(predicted.path)) as cells:
         told = _extent(cells, predicted)
-        most, _, _ = _groups(cells, predicted)
+        most, _, _ = _groups(cells, predicted, label)
     return Workload(extent, told, n_groups, max(largest, most), n_controls, held_bytes())
 
 
@@ -78,11 +79,11 @@ def _extent(cells: BackedCells, source: DataSource) -> Extent:
     return Extent(rows, columns, matrix.n_values, size, matrix.is_sparse)
 
 
-def _groups(cells: BackedCells, source: DataSource) -> tuple[int, int, int]:
-    """Cells of the largest group, groups, and controls where their label tells them."""
+def _groups(cells: BackedCells, source: DataSource, label: str) -> tuple[int, int, int]:
+    """Cells of the largest group, groups, and controls where their ``label`` tells them."""
     named = [source.columns[role] for role in (*QUESTION, *UNITS) if role in source.columns]
     table = cells.columns(named)
-    label, column = source.columns.get("control", ""), source.columns.get("perturbation", "")
+    column = source.columns.get("perturbation", "")
     n_controls = 0
     if column in table and label:
         is_control = table[column].astype(str) == label
