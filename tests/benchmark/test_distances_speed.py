@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import synthetic_screen
 from scipy.stats import wasserstein_distance
 from sklearn.metrics import pairwise_distances
+from synthetic_perturbseq import SIZES, Size, bounds_of, generate, law_of
 
 from cellula.kernels.control_wasserstein import wasserstein_to_control
 from cellula.kernels.counters import resample_counts, resampled_sums
@@ -46,7 +46,8 @@ def report(what: str, peer: str, ours: float, theirs: float) -> None:
 @pytest.fixture(scope="module")
 def components() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cells in 50 components with a falling spectrum, where groups begin, and the control."""
-    bounds = synthetic_screen.screen_bounds("M")
+    law = law_of(SIZES["M"])
+    bounds = bounds_of(law.labels, len(law.names))
     rng = np.random.default_rng(0)
     cells = rng.normal(size=(bounds[-1], DIMENSIONS)) * np.linspace(5.0, 0.5, DIMENSIONS)
     group = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
@@ -125,9 +126,10 @@ def test_squared_e_distance_to_one_control(
 
 def test_wasserstein_of_every_group_and_gene() -> None:
     """M's cells and groups on 20 of its genes: SciPy's loop over 10,000 pairs."""
-    found = synthetic_screen.screen("M", genes=20)
-    matrix, bounds = found.log1p(), found.bounds
-    rows = np.arange(bounds[-1])
+    m = SIZES["M"]
+    found = generate(Size(m.cells, 20, m.perturbations, m.controls))
+    order, bounds = found.rows()
+    matrix, rows = found.log1p()[order], np.arange(bounds[-1])
     ours, values = cpu_seconds(
         lambda: wasserstein_to_control(
             (matrix.data, matrix.indices, matrix.indptr), matrix.shape[1], rows, bounds

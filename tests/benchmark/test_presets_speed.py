@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from challenge_peers import score_2025, score_2026
-from perturbation_screen import CONTROL, blurred, screen
+from synthetic_perturbseq import CONTROL, Size, blurred, generate
 
 from cellula.core.run import run_context
 from cellula.evaluation.presets.evaluate import evaluate_preset
@@ -54,8 +54,8 @@ def test_equal_to_the_published_scorer_and_cheaper(
     preset: str, peer: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
     pytest.importorskip("pdex", reason="the bench extra is not installed")
-    real = screen(20_000, 2000, 100, 2000, density=0.47)
-    answer = blurred(real)
+    real = generate(Size(20_000, 2000, 100, 2000), density=0.47).annotated("target")
+    answer = blurred(real, "target")
     run = run_context(0, tmp_path)
     ours, outcome = least(
         lambda: evaluate_preset(

@@ -1,4 +1,4 @@
-"""How much memory this process has needed."""
+"""How much memory this process needs, and how much there is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psutil
 if sys.platform != "win32":
     import resource
 
-__all__ = ["peak_bytes"]
+__all__ = ["free_bytes", "held_bytes", "peak_bytes"]
 
 #: Where Linux tells the peak of this program alone; ``ru_maxrss`` is handed down by whoever
 #: started it.
@@ -28,3 +28,13 @@ def peak_bytes() -> int:
             return int(found.split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def held_bytes() -> int:
+    """The memory that the process holds now, in bytes."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def free_bytes() -> int:
+    """The memory that processes of this machine may still take without swapping, in bytes."""
+    return int(psutil.virtual_memory().available)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -29,9 +29,9 @@ POOR = 3.0
 class MetricConformance:
     """Every rule that a metric keeps, on small comparisons with cells, intervals and units.
 
-    plugin: the class. A metric whose terms of one group depend on the others (a rank, a mean
-    over all) says ``all groups`` or ``all compared groups`` in its equation, and is excused
-    from giving each half of the groups the terms that they have in the whole.
+    plugin: the class. A metric that declares ``is_per_group`` gives some groups exactly the terms
+    that they have among all; one whose terms depend on other groups (a rank, a mean over all) does
+    not declare it, and its strata, where it has several, still stand alone.
     """
 
     plugin: Any
@@ -106,20 +106,34 @@ class MetricConformance:
         )
 
     def check_additive(self) -> None:
-        """The terms of two halves, computed apart, are those of the whole."""
-        if re.search(r"\ball (compared )?groups\b", self.plugin.definition.equation):
-            return
+        """The terms of some groups, or of some strata, computed apart are those of the whole."""
         rules, given = self._rules(), comparison()
         whole = self._terms(given)
+        if self.plugin.definition.is_per_group:
+            self._check_parts(whole, given)
+        elif not whole.stratum.any():
+            return
         order = np.argsort(whole.stratum, kind="stable").astype(np.int64)
         cut = self._cut(whole.stratum[order])
         halves = [self._terms(reorder(given, part)) for part in (order[:cut], order[cut:])]
         apart = np.concatenate([half.values for half in halves]).sum(axis=0)
         rules.require(
             np.allclose(apart, whole.values.sum(axis=0), RTOL, ATOL),
-            "terms of two halves sum to those of the whole (or the equation says 'all groups')",
+            "terms of two halves sum to those of the whole",
             f"{apart} and {whole.values.sum(axis=0)}",
         )
+
+    def _check_parts(self, whole: Terms, given: Comparison) -> None:
+        rules, edges = self._rules(), (0, 1, 2, 7, 20, len(given.groups))
+        rules.require(not whole.stratum.any(), "a metric that is per group has one stratum")
+        for first, stop in pairwise(edges):
+            part = self._terms(given.part(first, stop))
+            rules.require(
+                part.values.tobytes() == np.ascontiguousarray(whole.values[first:stop]).tobytes()
+                and np.array_equal(part.reasons, whole.reasons[first:stop]),
+                "is_per_group: some groups have exactly the terms that they have among all",
+                f"groups {first} to {stop - 1}: {part.values} and {whole.values[first:stop]}",
+            )
 
     def check_scale(self) -> None:
         """``finish`` takes sums of any leading shape, and doubled weights change nothing."""

@@ -33,6 +33,7 @@ class Coverage:
         aggregation="equal-weight mean over groups with an interval",
         direction="target",
         ideal=0.9,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:
@@ -63,6 +64,7 @@ class IntervalWidth:
         aggregation="equal-weight mean over groups with an interval",
         direction="lower",
         ideal=0.0,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:

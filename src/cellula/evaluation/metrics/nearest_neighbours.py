@@ -37,6 +37,7 @@ def _definition(name: str, equation: str, *, is_target: bool = False) -> MetricD
         ideal=1.0,
         references=REFERENCES,
         needs_cells=True,
+        is_per_group=True,
     )
 
 

@@ -49,6 +49,7 @@ class TwoSampleAuroc:
         ideal=0.5,
         references=("lopezpaz2017",),
         needs_cells=True,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:
