@@ -79,7 +79,7 @@ class MetricConformance:
         ideal in expectation only.
         """
         found, given = self.plugin.definition, comparison()
-        coverage = found.ideal if found.direction == "target" else 0.9
+        coverage = found.ideal if found.direction == "target" else 1.0
         value = self._value(self._terms(perfect(given, coverage)))
         gap = 1e-6
         if found.needs_cells:
