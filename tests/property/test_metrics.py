@@ -37,7 +37,12 @@ def comparisons(draw: st.DrawFn, has_missing: bool = False) -> Comparison:
         predicted[rng.random(n) < 0.3] = np.nan
     return Comparison(
         groups=pd.DataFrame(
-            {"perturbation": rng.choice(["A", "B"], n), "context": rng.choice(["x", "y"], n)}
+            {
+                "perturbation": rng.choice(["A", "B"], n),
+                "context": rng.choice(["x", "y"], n),
+                "dose_molar": rng.choice([0.0, 1e-9, 1e-8, 1e-6], n),
+                "time_s": rng.choice([0.0, 3600.0], n, p=[0.9, 0.1]),
+            }
         ),
         unit=rng.integers(0, 3, n),
         units=("u", "v", "w"),
