@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 class PitError:
     """How far the histogram of the probability integral transform is from flat; 0 to .9.
 
-    The transform is the predictive distribution function at the observation [gneiting2007b]_,
+    The transform is the predictive distribution function at the observation [dawid1984]_,
     flat where intervals of every level hold what they say: a hump shows intervals that are too
     wide, a trough too narrow, a slope a bias. Where the distribution is a point the observation
     counts evenly over its jump [czado2009]_. Of n observations even a right distribution has an
@@ -49,7 +49,7 @@ class PitError:
         aggregation="one histogram, equal weight of the groups with an interval",
         direction="lower",
         ideal=0.0,
-        references=("gneiting2007b", "czado2009"),
+        references=("dawid1984", "czado2009"),
     )
 
     def terms(self, comparison: Comparison) -> Terms:
