@@ -169,26 +169,43 @@ def stratum_values(
 
 
 def resampled(metric: Metric, terms: Terms, unit: Codes, mask: Mask, weights: Floats) -> Floats:
-    """Equal-weight mean over strata in every resample, over the groups in ``mask``."""
+    """Equal-weight mean over strata in every resample, over the groups in ``mask``.
+
+    A stratum of a single unit is drawn with it, and counts as often; one of several units is
+    there in every resample, and counts once.
+    """
     if len(unit) and weights.shape[1] <= int(unit.max()):
         raise DataError(
             f"weights for {weights.shape[1]} units, but the groups belong to "
             f"{int(unit.max()) + 1}; draw weights for len(comparison.units) units"
         )
     n_strata = int(terms.stratum.max()) + 1 if len(unit) else 0
+    owner = _owners(terms.stratum[mask], unit[mask], n_strata)
     means = [np.empty(0)]
     size = max(1, LARGEST_BLOCK // max(terms.values.shape[1], 1))
     for start in range(0, len(weights), size):
         drawn = weights[start : start + size]
         total, count = np.zeros(len(drawn)), np.zeros(len(drawn))
+        first = 0
         for part in resampled_blocks(
             metric, terms.values, terms.stratum, n_strata, unit, mask, drawn
         ):
-            is_value = np.isfinite(part)
-            total += np.where(is_value, part, 0.0).sum(axis=0)
-            count += is_value.sum(axis=0)
+            own = owner[first : first + len(part), None]
+            first += len(part)
+            often = np.where(own < 0, 1.0, drawn.T[own[:, 0]]) * np.isfinite(part)
+            total += (np.where(often > 0, part, 0.0) * often).sum(axis=0)
+            count += often.sum(axis=0)
         means.append(ratio(total, count))
     return np.concatenate(means)
+
+
+def _owners(stratum: Codes, unit: Codes, n_strata: int) -> Codes:
+    """The unit of every stratum whose groups are all of one, -1 of the others: (strata,)."""
+    least = np.full(n_strata, np.iinfo(np.int64).max)
+    most = np.full(n_strata, -1)
+    np.minimum.at(least, stratum, unit)
+    np.maximum.at(most, stratum, unit)
+    return np.where(least == most, most, -1)
 
 
 def resampled_blocks(
