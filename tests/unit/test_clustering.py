@@ -88,6 +88,15 @@ def test_few_profiles_are_one_cluster(n: int) -> None:
     assert not profile_clusters(planted()[0][:n]).any()
 
 
+def test_the_clusters_of_known_profiles_stay_what_they_are() -> None:
+    """Made with networkx 3.6.1; a version that clusters otherwise needs another metric version."""
+    row, column = np.arange(36)[:, None], np.arange(6)
+    profiles = ((row * 7919 + row % 3 * 31 + column * row * 13 + column * 17) % 23 - 11.0) / 7
+    profiles = profiles + 0.8 * (column == row % 3)
+    found = "".join(map(str, profile_clusters(profiles)))
+    assert found == "220123403420121430141100220143210122"
+
+
 # -- agreement --------------------------------------------------------------------------------
 @pytest.mark.requirement("E5")
 @pytest.mark.parametrize("noise", [0.3, 1.0, 3.0])

@@ -74,9 +74,12 @@ def _edges(nodes: Floats) -> Iterator[tuple[int, int]]:
 
 
 def _communities(graph: nx.Graph) -> Codes:
-    """The community of every node, numbered by their first nodes."""
+    """The community of every node, numbered by their first nodes.
+
+    The backend is named, for an environment variable might choose another.
+    """
     labels = np.zeros(graph.number_of_nodes(), np.int64)
-    found = sorted(louvain_communities(graph, weight=None, resolution=1.0, seed=SEED), key=min)
-    for number, members in enumerate(found):
+    found = louvain_communities(graph, weight=None, resolution=1.0, seed=SEED, backend="networkx")
+    for number, members in enumerate(sorted(found, key=min)):
         labels[sorted(members)] = number
     return labels
