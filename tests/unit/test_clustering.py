@@ -13,7 +13,13 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from cellula.core.comparison import Comparison
 from cellula.evaluation.bootstrap import unit_weights
-from cellula.evaluation.metrics.clustering import WITNESSES, ClusteringAri, ClusteringNmi
+from cellula.evaluation.metrics.clustering import (
+    HEAD,
+    MOST_CLUSTERS,
+    WITNESSES,
+    ClusteringAri,
+    ClusteringNmi,
+)
 from cellula.evaluation.metrics.profile_clusters import K, profile_clusters
 from cellula.evaluation.score import bootstrap_values, score, score_rows
 from cellula.testing.comparisons import comparison, reorder
@@ -207,6 +213,26 @@ def test_reasons_say_what_is_missing() -> None:
     )
     still = compared(np.zeros((30, 20)), planted()[0][:30])
     assert "the observed profiles form one cluster" in score(ClusteringNmi(), still).reason
+
+
+def test_near_copies_are_no_clusters() -> None:
+    """Six doses of each of many drugs are one another's five neighbours: that is no structure."""
+    rng = np.random.default_rng(0)
+    drugs = np.repeat(rng.normal(size=(MOST_CLUSTERS + 6, 20)), K + 1, axis=0)
+    given = compared(drugs + 1e-3 * rng.normal(size=drugs.shape), drugs)
+    reason = score(ClusteringAri(), given).reason
+    assert f"form {MOST_CLUSTERS + 6} clusters, more than {MOST_CLUSTERS}: near copies" in reason
+    coarse, _ = planted(len(drugs))
+    turned = compared(coarse, drugs + 1e-3 * rng.normal(size=drugs.shape))
+    table = ClusteringAri().terms(turned).values
+    assert table.shape[1] == HEAD + MOST_CLUSTERS**2  # of the prediction the smallest are one
+    assert abs(score(ClusteringAri(), turned).value) < 0.05
+
+
+def test_too_many_questions_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cellula.evaluation.metrics.clustering.MOST", 80)
+    given = compared(planted()[0], planted()[0])
+    assert "90 questions of a fold, more than 80" in score(ClusteringAri(), given).reason
 
 
 def test_rounding_is_no_response() -> None:

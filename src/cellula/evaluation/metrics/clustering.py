@@ -28,6 +28,10 @@ __all__ = ["ClusteringAri", "ClusteringNmi"]
 
 #: Fewest real profiles of a fold: two clusters in which all neighbours are of their own.
 FEWEST = 2 * (K + 1)
+#: Most profiles of a fold: all pairs are compared.
+MOST = 5000
+#: Most clusters: the contingency table is part of the terms of every group.
+MOST_CLUSTERS = 64
 #: Profiles whose weights are kept one by one; of more, so many stand for all.
 WITNESSES = 256
 #: Columns before those of the contingency table: weight, fold, squared fold, witnesses.
@@ -54,8 +58,9 @@ def _definition(name: str, what: str, references: tuple[str, ...]) -> MetricDefi
         genes="all readouts",
         control="mean of the real controls of the group's context, on both sides",
         aggregation=(
-            "every question counts once; equal-weight mean over folds with at least "
-            f"{FEWEST} different observed profiles in two clusters"
+            f"every question counts once; equal-weight mean over folds with {FEWEST} to {MOST} "
+            f"questions and 2 to {MOST_CLUSTERS} observed clusters; of more predicted ones the "
+            "smallest are one"
         ),
         direction="higher",
         ideal=1.0,
@@ -192,13 +197,29 @@ def _clustered(rows: Codes, x: Floats, y: Floats, question: Codes) -> _Fold | st
     n = len(count)
     if n < FEWEST:
         return f"{plural(n, 'question')} of a fold with a value, clusters need {FEWEST}"
+    if n > MOST:
+        return f"{plural(n, 'question')} of a fold, more than {MOST}: score a part of them"
     real, told = (profile_clusters(_means(side, codes, count)) for side in (x, y))
-    if not real.any():
+    n_clusters = int(real.max()) + 1
+    if n_clusters == 1:
         return "the observed profiles form one cluster"
+    if n_clusters > MOST_CLUSTERS:
+        return (
+            f"the observed profiles form {n_clusters} clusters, more than {MOST_CLUSTERS}: near "
+            "copies, such as the doses of one drug, have only one another as neighbours"
+        )
+    told = _at_most(told, MOST_CLUSTERS)
     witness = np.full(n, -1)
     chosen = np.linspace(0, n - 1, min(n, WITNESSES)).astype(np.int64)
     witness[chosen] = np.arange(len(chosen))
     return _Fold(rows, 1.0 / count[codes], witness[codes], real[codes], told[codes])
+
+
+def _at_most(clusters: Codes, most: int) -> Codes:
+    """Codes 0 .. most - 1: the largest clusters, of equal ones the first, and one of the rest."""
+    size = np.bincount(clusters)
+    rank = np.argsort(np.argsort(-size, kind="stable"), kind="stable")
+    return np.minimum(rank[clusters], most - 1).astype(np.int64)
 
 
 def _means(values: Floats, codes: Codes, count: Codes) -> Floats:
