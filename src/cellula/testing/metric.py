@@ -79,7 +79,7 @@ class MetricConformance:
         ideal in expectation only.
         """
         found, given = self.plugin.definition, comparison()
-        coverage = found.ideal if found.direction == "target" else 0.9
+        coverage = found.ideal if found.direction == "target" else 1.0
         value = self._value(self._terms(perfect(given, coverage)))
         gap = 1e-6
         if found.needs_cells:
@@ -168,7 +168,10 @@ class MetricConformance:
         )
 
     def check_missing_value(self) -> None:
-        """A group without a number has NaN and a reason; the others have theirs."""
+        """A group without a number has NaN and a reason; the others have theirs.
+
+        Only in its own stratum, of several, may others lose theirs: too few may be left.
+        """
         rules, row = self._rules(), 3
         try:
             terms = self._terms(without_value(comparison(), row))
@@ -178,7 +181,10 @@ class MetricConformance:
         is_bad = np.asarray(np.isnan(terms.values).any(axis=1))
         rules.require(bool(is_bad[row]), "a group without a number has NaN terms")
         rules.require(bool(terms.reasons[row]), "a group without a number has a reason")
-        rules.require(int(is_bad.sum()) == 1, "the other groups keep their terms", is_bad.sum())
+        if terms.stratum.max() > 0:
+            is_bad &= terms.stratum != terms.stratum[row]
+        is_bad[row] = False
+        rules.require(not is_bad.any(), "the other groups keep their terms", is_bad.sum())
 
     def check_missing_parts(self) -> None:
         """Without cells, intervals, reference, baseline, gene sets: reasons, no error."""
