@@ -1,0 +1,125 @@
+"""Differential expression of every group against its controls, once for the metrics that ask.
+
+The rule: a two-sided Wilcoxon rank-sum test of the group's cells against the cells of its real
+controls [mann1947]_, readout by readout, and Benjamini and Hochberg's adjusted p over the readouts
+of the group [benjamini1995]_ below 0.05. The controls are real on both sides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from cellula.core.comparison import Comparison
+from cellula.core.prediction import Population
+from cellula.evaluation.metrics.control_cells import cell_reasons, sizes_of
+from cellula.kernels.column_values import Csr, column_values, stored_values
+from cellula.kernels.false_discovery import benjamini_hochberg
+from cellula.kernels.rank_sum import rank_sum_p, rank_sums
+
+__all__ = ["CALLED", "CONTROL", "NONE_CALLED", "Tested", "observed_tested", "predicted_tested"]
+
+#: The false discovery rate below which a readout is differentially expressed.
+LEVEL = 0.05
+#: Readouts that are tested together.
+WIDTH = 1024
+#: What a definition says of the readouts and of the control.
+CALLED = (
+    "called readouts: a Wilcoxon rank-sum p, adjusted by Benjamini and Hochberg over all readouts "
+    f"of the group, below {LEVEL:g} in the observed cells against the cells of its real controls"
+)
+CONTROL = (
+    "real controls of the group's context: their mean for the changes of both sides, their cells "
+    "for the tests"
+)
+NONE_CALLED = "no readout of the observed cells differs from control"
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Tests of the cells of one side: p (groups, readouts), NaN in a group that was not tested;
+    significant, same shape, never in such a group; reasons (groups,), "" where it was tested.
+    """
+
+    p: Floats
+    significant: NDArray[np.bool_]
+    reasons: NDArray[np.str_]
+
+
+def observed_tested(comparison: Comparison) -> Tested:
+    """Tests of the observed cells; for :meth:`Comparison.derived`."""
+    cells = comparison.observed_cells
+    return _tested(comparison, cells, "observed", sizes_of(cells, len(comparison.groups)))
+
+
+def predicted_tested(comparison: Comparison) -> Tested:
+    """Tests of the predicted cells; for :meth:`Comparison.derived`.
+
+    Where a group has more predicted than observed cells, its p is that of as many cells as were
+    observed: U scaled by the ratio, its ties with the cube. So copies of cells add no power.
+    """
+    cells = comparison.predicted_cells
+    n_groups = len(comparison.groups)
+    size = sizes_of(cells, n_groups)
+    if comparison.observed_cells is not None:
+        size = np.minimum(size, sizes_of(comparison.observed_cells, n_groups))
+    return _tested(comparison, cells, "predicted", size)
+
+
+def _tested(comparison: Comparison, cells: Population | None, side: str, size: Codes) -> Tested:
+    """size: (groups,), the number of cells that a test counts."""
+    reasons = cell_reasons(comparison, cells, side)
+    p = np.full(comparison.observed.shape, np.nan)
+    own, control = comparison.control, comparison.control_cells
+    if cells is not None and own is not None and control is not None:
+        is_there = (reasons == "") & (size > 0)
+        reasons = np.where((reasons == "") & ~is_there, f"no cells of the {side} side", reasons)
+        for code in np.unique(own[is_there]):
+            groups = np.flatnonzero(is_there & (own == code))
+            p[groups] = _against(control, int(code), cells, groups, size[groups])
+    return Tested(p, np.nan_to_num(benjamini_hochberg(p), nan=1.0) < LEVEL, reasons)
+
+
+def _against(
+    control: Population, code: int, cells: Population, groups: Codes, size: Codes
+) -> Floats:
+    """Tests of some groups against one population of controls: their p (groups, readouts)."""
+    base = np.arange(*np.searchsorted(control.group, [code, code + 1]))
+    start, stop = np.searchsorted(cells.group, groups), np.searchsorted(cells.group, groups + 1)
+    rows = np.concatenate([np.arange(a, b) for a, b in zip(start, stop, strict=True)])
+    bounds = np.cumsum([0, len(base), *(stop - start)])
+    n_readouts = cells.values.shape[1]
+    p = np.empty((len(groups), n_readouts))
+    for first in range(0, n_readouts, WIDTH):
+        last = min(first + WIDTH, n_readouts)
+        block = _stacked(control.values[base, first:last], cells.values[rows, first:last])
+        room = stored_values(block[1], last - first)
+        values, ends = column_values(block, np.arange(bounds[-1]), bounds, 0, room)
+        u, ties = rank_sums(values, ends, bounds)
+        p[:, first:last] = _p_of(u, ties, bounds, size)
+    return p
+
+
+def _stacked(control: object, cells: object) -> Csr:
+    """Controls above the cells of the groups, as CSR with sorted indices."""
+    both = sp.csr_matrix(sp.vstack([sp.csr_matrix(control), sp.csr_matrix(cells)]))
+    both.sum_duplicates()
+    return both.data, both.indices, both.indptr
+
+
+def _p_of(u: Floats, ties: Floats, bounds: Codes, size: Codes) -> Floats:
+    """The p of rank sums as if every group had ``size`` cells: (groups, readouts)."""
+    n_control, real = float(bounds[1]), np.diff(bounds)[1:].astype(np.float64)
+    both, fewer = real + n_control, size + n_control
+    scale = (fewer**3 - fewer) / (both**3 - both)
+    return rank_sum_p(
+        u * (size / real)[:, None],
+        ties * scale[:, None],
+        np.cumsum([0, bounds[1], *size]),
+    )
