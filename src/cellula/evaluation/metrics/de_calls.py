@@ -59,9 +59,10 @@ class DeOverlap:
     """Share of the N called readouts that a prediction ranks among its first N, 0 to 1.
 
     A prediction ranks the readouts that its own cells call before the others, then the larger
-    change first, and always N of them: calling more or fewer earns nothing. Ties at the N-th place
-    count by the share of them that finds room, so the names of readouts play no part, and no
-    change has the share of all readouts that are called.
+    change first, and always N of them, so there is nothing to earn by calling more or fewer. A
+    factor of all changes keeps their order and moves the value only by what it calls: hardly, and
+    either way. Ties at the N-th place count by the share of them that finds room, so the names of
+    readouts play no part, and no change has the share of all readouts that are called.
     """
 
     definition: ClassVar[MetricDefinition] = _definition(
@@ -108,19 +109,21 @@ class DeJaccard:
 
 @final
 class DeAuprc:
-    """Average precision of the predicted p for the called readouts: their share by chance, to 1.
+    """Average precision of the predicted p for the called readouts and their direction, 0 to 1.
 
     The area under the precision-recall curve [saito2015]_ of the readouts ordered by the p of the
-    predicted cells; equal p stand in one step, so the names of readouts play no part, and no
-    change has the share of readouts that are called. Only the order of p counts, but what makes
-    cells differ from controls in a few readouts more than in others may move it, their spread too.
+    predicted cells; a called readout that is predicted to change the other way is not found. (By
+    p alone, cells that are all zero would find what is highly expressed, hence easily called.)
+    Equal p stand in one step, so the names of readouts play no part; no change has 0. Only the
+    order of p counts: cells without spread, or with their changes times 3, differ from controls
+    nearly everywhere, lose the order and with it most of the value.
     """
 
     definition: ClassVar[MetricDefinition] = _definition(
         "de_auprc",
         "mean over groups of sum over steps k of (recall_k - recall_(k-1)) precision_k, the steps "
-        "being the distinct p of the predicted cells from the smallest, the positives the called "
-        "readouts",
+        "being the distinct p of the predicted cells from the smallest; found are called readouts "
+        "whose predicted change has the sign of the observed; recall = found / called",
         CALLED,
         ("saito2015",),
     )
@@ -187,15 +190,18 @@ def _overlap(calls: _Calls) -> float:
     return float(((calls.real & is_above).sum() + share * (calls.real & is_tied).sum()) / n)
 
 
+def _is_same_sign(calls: _Calls) -> NDArray[np.bool_]:
+    return np.asarray(np.sign(calls.observed) == np.sign(calls.predicted), bool)
+
+
 def _jaccard(calls: _Calls) -> float:
-    is_same = np.sign(calls.observed) == np.sign(calls.predicted)
-    shared = calls.real & calls.said & is_same
+    shared = calls.real & calls.said & _is_same_sign(calls)
     return float(shared.sum() / (calls.real | calls.said).sum())
 
 
 def _precision(calls: _Calls) -> float:
     order = np.argsort(calls.p, kind="stable")
-    found = np.cumsum(calls.real[order])
+    found = np.cumsum((calls.real & _is_same_sign(calls))[order])
     last = np.flatnonzero(np.append(np.diff(calls.p[order]) > 0, True))
-    recall = found[last] / found[-1]
-    return float(np.sum(np.diff(recall, prepend=0.0) * found[last] / (last + 1)))
+    gained = np.diff(found[last] / calls.real.sum(), prepend=0.0)
+    return float(np.sum(gained * found[last] / (last + 1)))

@@ -35,7 +35,7 @@ class PearsonCentroid:
     The mean response has 0 by definition. Another constant has not: the control correlates with
     the perturbations whose response is weaker than the mean, which is why the anchored score takes
     the better of both as its baseline. Deviations times 3 score the same; changes from control
-    times 3 do not.
+    times 3 do not, and gain where the changes were too small to reach the mean response.
     """
 
     definition: ClassVar[MetricDefinition] = MetricDefinition(

@@ -24,7 +24,9 @@ class WeightedMse:
 
     Readouts that do not respond have next to no weight, so an answer that changes nothing pays for
     every readout that does. The weights come from the observed cells; a prediction needs a mean
-    only, and how it spreads its cells is not seen.
+    only, and how it spreads its cells is not seen. Changes
+    times 3 have a smaller error where they were less than half of the observed ones, and in no
+    other case.
     """
 
     definition: ClassVar[MetricDefinition] = MetricDefinition(
@@ -62,7 +64,8 @@ class R2Weighted:
     The weighted R2 of changes [mejia2025]_, with the numerators and the denominators summed over
     groups before they are divided: in one group it is the published value, but in a mean over
     groups one weak response, whose denominator is near 0, would outweigh all others. No change has
-    a value of at most 0; a change that is the same in all readouts has 0 at best.
+    a value of at most 0; a change that is the same in all readouts has 0 at best. Changes times 3
+    gain where they were less than half as large as observed, and in no other case.
     """
 
     definition: ClassVar[MetricDefinition] = MetricDefinition(
