@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from anndata import AnnData
 from numpy.typing import NDArray
 from perturbation_example import (
     against,
@@ -19,9 +21,13 @@ from perturbation_example import (
 
 from cellula.core import registry
 from cellula.core.comparison import Comparison, GeneSets
+from cellula.core.dataset import Dataset
+from cellula.core.run import RunContext
+from cellula.core.value_type import ValueType
+from cellula.evaluation.panel import MODEL, evaluate
 from cellula.evaluation.score import score
 
-CHANGE = ("de_direction", "de_spearman", "gene_set_concordance")
+CHANGE = ("de_direction", "de_spearman", "gene_set_concordance", "pearson_specific")
 CALLS = ("de_auprc", "de_jaccard", "de_overlap")
 MEANS = (
     "centroid_accuracy",
@@ -173,3 +179,29 @@ def test_means_alone_are_scored_where_cells_play_no_part() -> None:
     given = model("noisy")
     for name in (*CHANGE, *MEANS):
         assert gain(name, given, as_means(given, given.predicted)) == 0.0
+
+
+@pytest.mark.requirement("E15", "K11")
+def test_anchored_a_constant_is_worth_nothing_and_an_experiment_a_replicate(
+    run: RunContext,
+) -> None:
+    """Through the whole panel; a rank of one answer for all is .5 by group, so its interval is."""
+    real = cells(1)
+    level = AnnData(np.full(real.treated.values.shape, 0.7), real.treated.obs, real.data.var)
+    names = [name for name in NAMES if name != "gene_set_concordance"]
+    found = {
+        who: of_model(evaluate(real, answer, run, metrics=names).summary)
+        for who, answer in {"constant": Dataset(level, ValueType.LOG1P), "second": cells(2)}.items()
+    }
+    for name in names:
+        constant, second = (found[who].loc[f"{name}@1"] for who in ("constant", "second"))
+        if second["anchored_reason"]:  # where most responses have one direction, the mean has it
+            assert name == "de_direction"
+            continue
+        assert constant["anchored"] <= 1e-9, name
+        assert name == "centroid_accuracy" or constant["anchored_upper"] <= 0.05, name
+        assert 0.9 < second["anchored"] < 1.3, name
+
+
+def of_model(summary: pd.DataFrame) -> pd.DataFrame:
+    return summary[summary["model"] == MODEL].set_index("metric")

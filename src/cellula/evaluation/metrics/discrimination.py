@@ -17,6 +17,7 @@ from scipy.spatial.distance import cdist
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
+from cellula.evaluation.metrics.rivals import POOL, pools, strata
 from cellula.evaluation.metrics.sums import mean_terms, missing, ratio
 from cellula.evaluation.question import labels_of
 
@@ -29,10 +30,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Asked = Literal["predicted", "observed"]
 
-RIVALS = (
-    "groups of other perturbations in the same context, unit and training fold (else context and "
-    "fold, else context) whose observed profile differs"
-)
+RIVALS = f"the other perturbations of its pool whose observed profile differs; pool: {POOL}"
 
 
 @final
@@ -56,7 +54,7 @@ class CentroidAccuracy:
         space="readouts",
         genes="all readouts",
         control="none: profiles of one context share their control",
-        aggregation=f"equal-weight mean over groups with a rival; rivals are {RIVALS}",
+        aggregation=f"equal-weight mean over groups with a rival; rivals of a group are {RIVALS}",
         direction="higher",
         ideal=1.0,
         references=("vinastorne2025",),
@@ -93,7 +91,7 @@ class NormalisedInverseRank:
         space="readouts",
         genes="all readouts",
         control="none: profiles of one context share their control",
-        aggregation=f"equal-weight mean over groups with a rival; rivals are {RIVALS}",
+        aggregation=f"equal-weight mean over groups with a rival; rivals of a group are {RIVALS}",
         direction="higher",
         ideal=1.0,
         references=("mejia2025",),
@@ -118,7 +116,7 @@ def _terms(comparison: Comparison, asked: Asked) -> Terms:
     same = np.unique(observed + 0.0, axis=0, return_inverse=True)[1].ravel()
     values = np.full(len(observed), np.nan)
     waiting = np.asarray(reasons == "", bool)
-    for stratum in _strata(comparison):
+    for stratum in strata(comparison):
         for rows, pool in _blocks(stratum, waiting, has_observed):
             is_rival = (perturbation[rows][:, None] != perturbation[pool]) & (
                 same[rows][:, None] != same[pool]
@@ -131,21 +129,11 @@ def _terms(comparison: Comparison, asked: Asked) -> Terms:
     return mean_terms(values, np.where(waiting, alone, reasons))
 
 
-def _strata(comparison: Comparison) -> tuple[Codes, Codes, Codes]:
-    """The pools in which a group looks for rivals, the narrowest first: (groups,) codes each."""
-    context, _ = labels_of(comparison.groups["context"])
-    n_groups = len(context)
-    fold = np.zeros(n_groups, np.int64) if comparison.fold is None else comparison.fold
-    of_fold = context * (int(fold.max(initial=0)) + 1) + fold
-    return of_fold * max(len(comparison.units), 1) + comparison.unit, of_fold, context
-
-
 def _blocks(
     stratum: Codes, waiting: NDArray[np.bool_], is_there: NDArray[np.bool_]
 ) -> Iterator[tuple[Codes, Codes]]:
     """Some waiting groups of a stratum, and all of it that are there."""
-    order = np.argsort(stratum, kind="stable")
-    for pool in np.split(order, np.flatnonzero(np.diff(stratum[order])) + 1):
+    for pool in pools(stratum):
         rows = pool[waiting[pool]]
         for start in range(0, len(rows), BLOCK):
             yield rows[start : start + BLOCK], pool[is_there[pool]]

@@ -29,13 +29,14 @@ class PearsonCentroid:
     nothing. The centroid is what the mean response of the training part answers: for a perturbation
     that was not trained on, its context's control plus the mean effect of the others; for one that
     was (a new context, dose or donor), plus its own mean effect elsewhere, so that only what
-    differs here counts. It is never taken from the scored profiles: a centroid of those would hand
-    every answer a share of the truth.
+    differs here counts. It never holds the group's own profile.
 
-    The mean response has 0 by definition. Another constant has not: the control correlates with
-    the perturbations whose response is weaker than the mean, which is why the anchored score takes
-    the better of both as its baseline. Deviations times 3 score the same; changes from control
-    times 3 do not, and gain where the changes were too small to reach the mean response.
+    The mean response has 0 by definition. Another single answer for all perturbations has not: the
+    error of a mean of few perturbations is on both sides, so that a better mean correlates with
+    every response (``pearson_specific`` gives it 0), and the control correlates with the responses
+    that are weaker than the mean. The anchored score takes the better of control and mean response
+    as its baseline. Deviations times 3 score the same; changes from control times 3 do not, and
+    gain where the changes were too small to reach the mean response.
     """
 
     definition: ClassVar[MetricDefinition] = MetricDefinition(
