@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import scipy.sparse as sp
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from cellula.core.comparison import Comparison
+from cellula.core.comparison import Comparison, GeneSets
 from cellula.core.dataset import Dataset
 from cellula.core.prediction import Population, Prediction
 from cellula.core.value_type import ValueType
@@ -86,3 +87,19 @@ def predicted_blocks(given: Comparison) -> list[Floats]:
     """The predicted cells of every group, dense."""
     assert given.predicted_cells is not None
     return [given.predicted_cells.of(group) for group in range(len(given.groups))]
+
+
+def permuted(given: Comparison, order: NDArray[np.int64]) -> Comparison:
+    """The same comparison with its readouts in another order."""
+    moved: dict[str, Any] = {
+        name: getattr(given, name)[:, order]
+        for name in ("observed", "predicted", "reference", "baseline")
+    }
+    for name in ("observed_cells", "predicted_cells", "control_cells"):
+        population = getattr(given, name)
+        moved[name] = replace(population, values=population.values[:, order])
+    if given.gene_sets is not None:
+        sets = given.gene_sets
+        moved["gene_sets"] = GeneSets(sets.names, sets.members[:, order])
+    readouts = tuple(given.readouts[i] for i in order)
+    return replace(given, readouts=readouts, **moved)

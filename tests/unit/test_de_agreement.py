@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from perturbation_example import against, as_means, cells, predicted_blocks, with_cells
+from perturbation_example import (
+    against,
+    as_means,
+    cells,
+    permuted,
+    predicted_blocks,
+    with_cells,
+)
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score
 
@@ -39,6 +46,38 @@ def value(name: str, found: Comparison) -> float:
 def changes(given: Comparison) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     assert given.reference is not None
     return given.observed - given.reference, given.predicted - given.reference
+
+
+def half_control(given: Comparison) -> Comparison:
+    """Predicted cells that are controls in every other readout: p is 1 in all of those.
+
+    The predicted means there are right nevertheless: they are told apart from their cells.
+    """
+    assert given.control_cells is not None
+    assert given.control is not None
+    assert given.reference is not None
+    every_other = np.arange(len(given.readouts)) % 2 == 0
+    blocks = []
+    for group, block in enumerate(predicted_blocks(given)):
+        base = given.control_cells.of(int(given.control[group]))
+        blocks.append(np.where(every_other, base, np.resize(block, base.shape)))
+    made = with_cells(given, blocks)
+    return replace(made, predicted=np.where(every_other, given.observed, made.predicted))
+
+
+def test_ties_of_p_stand_in_one_step(given: Comparison) -> None:
+    tied = half_control(given)
+    real, said = observed_tested(tied), predicted_tested(tied)
+    assert (said.p == 1.0).sum(axis=1).min() >= 20
+    observed, predicted = changes(tied)
+    for group, value in enumerate(DeAuprc().terms(tied).values[:, 0]):
+        found = real.significant[group] & (observed[group] * predicted[group] > 0)
+        area = average_precision_score(found, -said.p[group])
+        share = found.sum() / real.significant[group].sum()
+        assert value == pytest.approx(area * share, abs=1e-12)
+    order = np.arange(len(given.readouts))[::-1]
+    turned = DeAuprc().terms(permuted(tied, order)).values
+    np.testing.assert_allclose(turned, DeAuprc().terms(tied).values, atol=1e-12)
 
 
 @pytest.mark.requirement("E14", "E15")

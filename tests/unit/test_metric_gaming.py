@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
-from numpy.typing import NDArray
 from perturbation_example import (
     against,
     as_means,
     cells,
+    permuted,
     predicted_blocks,
     responses,
     with_cells,
@@ -158,21 +158,6 @@ def test_the_order_of_readouts_and_names_plays_no_part(name: str, honest: Compar
         names = given.groups["perturbation"].map(lambda label: f"q{9 - int(label[1])}")
         renamed = replace(given, groups=given.groups.assign(perturbation=names))
         assert score(metric, renamed).value == pytest.approx(value, abs=1e-12)
-
-
-def permuted(given: Comparison, order: NDArray[np.int64]) -> Comparison:
-    """The same comparison with its readouts in another order."""
-    moved: dict[str, Any] = {
-        name: getattr(given, name)[:, order]
-        for name in ("observed", "predicted", "reference", "baseline")
-    }
-    for name in ("observed_cells", "predicted_cells", "control_cells"):
-        population = getattr(given, name)
-        moved[name] = replace(population, values=population.values[:, order])
-    assert given.gene_sets is not None
-    sets = GeneSets(given.gene_sets.names, given.gene_sets.members[:, order])
-    readouts = tuple(given.readouts[i] for i in order)
-    return replace(given, readouts=readouts, gene_sets=sets, **moved)
 
 
 def test_means_alone_are_scored_where_cells_play_no_part() -> None:

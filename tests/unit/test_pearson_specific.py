@@ -18,19 +18,19 @@ from cellula.testing.comparisons import comparison
 @pytest.mark.requirement("E14", "E15")
 def test_value_is_the_mean_over_groups() -> None:
     """Of all perturbations in the group's context and unit of replication."""
-    given = comparison(noise=1.0)
-    frame = given.groups.assign(unit=given.unit)
-    expected = []
-    for row in range(len(frame)):
-        is_pool = (
-            (frame[["context", "unit"]] == frame.loc[row, ["context", "unit"]]).all(axis=1)
-        ).to_numpy()
-        assert is_pool.sum() == 2
-        x, y = (
-            side[row] - side[is_pool].mean(axis=0) for side in (given.observed, given.predicted)
-        )
-        expected.append(pearsonr(x, y).statistic)
-    assert score(PearsonSpecific(), given).value == pytest.approx(np.mean(expected), abs=1e-12)
+    for given, size in ((comparison(noise=1.0), 2), (against(cells(2), cells(1)), 8)):
+        same = ["context", "unit"] if size == 2 else ["context"]
+        frame = given.groups.assign(unit=given.unit)
+        expected = []
+        for row in range(len(frame)):
+            pool = (frame[same] == frame.loc[row, same]).all(axis=1).to_numpy()
+            assert pool.sum() == size
+            x, y = (
+                side[row] - side[pool].mean(axis=0) for side in (given.observed, given.predicted)
+            )
+            expected.append(pearsonr(x, y).statistic)
+        value = score(PearsonSpecific(), given).value
+        assert value == pytest.approx(np.mean(expected), abs=1e-12)
 
 
 def test_one_answer_for_all_has_nothing_whatever_it_is() -> None:
