@@ -13,6 +13,7 @@ from scipy.stats import false_discovery_control, mannwhitneyu
 
 from cellula.core.comparison import Comparison
 from cellula.core.prediction import Population
+from cellula.evaluation.metrics import control_cells
 from cellula.evaluation.metrics import de_table as module
 from cellula.evaluation.metrics.de_table import observed_tested, predicted_tested
 
@@ -56,6 +57,7 @@ def test_dense_mixed_and_blocked_cells_are_the_same(
 ) -> None:
     p = observed_tested(given).p
     monkeypatch.setattr(module, "WIDTH", 7)
+    monkeypatch.setattr(control_cells, "CELLS", 70)
     assert np.array_equal(observed_tested(given).p, p)
     own, base = given.observed_cells, given.control_cells
     assert own is not None

@@ -13,6 +13,7 @@ from scipy.stats import ttest_ind
 
 from cellula.core.comparison import Comparison
 from cellula.core.prediction import Population
+from cellula.evaluation.metrics import control_cells
 from cellula.evaluation.metrics import de_weights as module
 from cellula.evaluation.metrics.de_weights import de_weights
 from cellula.evaluation.metrics.weighted_error import R2Weighted, WeightedMse
@@ -60,8 +61,8 @@ def test_dense_cells_and_blocks_are_the_same(
     given: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sparse = de_weights(given).values
-    monkeypatch.setattr(module, "CELLS", 17)
-    monkeypatch.setattr(module, "GROUPS", 3)
+    monkeypatch.setattr(module, "ROWS", 17)
+    monkeypatch.setattr(control_cells, "CELLS", 70)
     assert given.observed_cells is not None
     own = given.observed_cells
     dense = replace(given, observed_cells=Population(own.values.toarray(), own.group))

@@ -1,6 +1,10 @@
-"""Cells of a group beside those of its controls: how many there are, and why they cannot serve."""
+"""Cells of groups beside those of their real controls, some groups at a time."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -8,71 +12,126 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.prediction import Population
+from cellula.kernels.column_values import Csr
 
-__all__ = ["MIN_CELLS", "cell_reasons", "sizes_of"]
+__all__ = ["Batch", "batches", "cell_reasons", "csr_of", "sizes_of"]
 
 #: Fewest cells of a group and of its controls.
 MIN_CELLS = 2
+#: Cells that are held together, beside the controls; a larger group is held alone.
+CELLS = 16_384
+
+Codes = NDArray[np.int64]
 
 
-def sizes_of(cells: Population | None, n_groups: int) -> NDArray[np.int64]:
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some groups of one population of controls, in the space of the readouts.
+
+    groups: (some,) their rows; sizes: (some,) their cells; control: the cells of their controls,
+    cells: those of the groups, one group after the other; both (cells, readouts), dense or CSR.
+    """
+
+    groups: Codes
+    sizes: Codes
+    control: Any
+    cells: Any
+
+
+def sizes_of(cells: Population | None, n_groups: int) -> Codes:
     """How many cells every group has: (n_groups,); zeros without cells."""
     if cells is None:
         return np.zeros(n_groups, np.int64)
     return np.bincount(cells.group, minlength=n_groups).astype(np.int64)
 
 
-def cell_reasons(comparison: Comparison, cells: Population | None, side: str) -> NDArray[np.str_]:
+def cell_reasons(comparison: Comparison, cells: Population | None, side: str) -> NDArray[Any]:
     """Why the cells of a group cannot be held against its controls, "" where they can: (groups,).
 
-    cells: of the observed or the predicted ``side``, in the space of the readouts.
+    cells: of the observed or the predicted ``side``. Objects, so that :func:`batches` may add what
+    only the values tell.
     """
     n_groups, n_readouts = comparison.observed.shape
     control, own = comparison.control_cells, comparison.control
     if cells is None:
-        return np.full(n_groups, f"there are no {side} cells")
+        return np.full(n_groups, f"there are no {side} cells", object)
     if control is None or own is None:
-        return np.full(n_groups, "there are no cells of controls")
-    width = cells.values.shape[1]
-    if width != n_readouts or control.values.shape[1] != n_readouts:
-        return np.full(
-            n_groups,
-            f"the cells have {width} coordinates, not the {n_readouts} readouts; compare them "
-            "in the readouts",
-        )
+        return np.full(n_groups, "there are no cells of controls", object)
+    widths = {int(values.shape[1]) for values in (cells.values, control.values)}
+    if widths != {n_readouts}:
+        told = " and ".join(str(width) for width in sorted(widths))
+        reason = f"the cells have {told} coordinates, not the {n_readouts} readouts"
+        return np.full(n_groups, f"{reason}; compare them in the readouts", object)
     n_controls = int(max(own.max(initial=-1), control.group.max(initial=-1))) + 1
-    control_size = np.append(sizes_of(control, n_controls), 0)
-    is_bad_control = np.append(_has_bad(control, n_controls), False)
-    return np.select(
-        [
-            own < 0,
-            control_size[own] < MIN_CELLS,
-            sizes_of(cells, n_groups) < MIN_CELLS,
-            is_bad_control[own],
-            _has_bad(cells, n_groups),
-        ],
-        [
-            "the group's context has no control cells",
-            f"fewer than {MIN_CELLS} control cells",
-            f"fewer than {MIN_CELLS} {side} cells",
-            "a control cell has a value that is no number",
-            f"a cell of the {side} side has a value that is no number",
-        ],
-        "",
-    ).astype(str)
+    n_own = np.append(sizes_of(control, n_controls), 0)[own]
+    reasons = np.full(n_groups, "", object)
+    reasons[sizes_of(cells, n_groups) < MIN_CELLS] = f"fewer than {MIN_CELLS} {side} cells"
+    reasons[n_own < MIN_CELLS] = f"fewer than {MIN_CELLS} control cells"
+    reasons[own < 0] = "the group's context has no control cells"
+    return reasons
 
 
-def _has_bad(cells: Population, n_groups: int) -> NDArray[np.bool_]:
-    """Which groups have a cell with a value that is no number: (n_groups,)."""
-    values = cells.values
-    stored = values.data if sp.issparse(values) else np.asarray(values)
-    is_bad = ~np.isfinite(stored)
-    if not is_bad.any():
-        return np.zeros(n_groups, bool)
-    if sp.issparse(values):
-        row = np.searchsorted(values.indptr, np.flatnonzero(is_bad), side="right") - 1
-    else:
-        row = np.flatnonzero(is_bad.any(axis=1))
-    found = np.zeros(n_groups, bool)
-    found[cells.group[row]] = True
-    return found
+def batches(
+    comparison: Comparison, cells: Population | None, side: str, reasons: NDArray[Any]
+) -> Iterator[Batch]:
+    """The groups without a reason (groups,), control by control, beside those controls.
+
+    A group whose cells, or whose controls, have a value that is no number is in no batch; its
+    reason is added to ``reasons``. Which groups stand together depends on their sizes only.
+    """
+    control, own = comparison.control_cells, comparison.control
+    if cells is None or control is None or own is None:
+        return
+    for code in np.unique(own[reasons == ""]):
+        groups = np.flatnonzero((reasons == "") & (own == code))
+        base = _cells_of(control, int(code))
+        if not _is_finite(base):
+            reasons[groups] = "a control cell has a value that is no number"
+            continue
+        for some in _parts(groups, sizes_of(cells, len(reasons))[groups]):
+            blocks = {int(group): _cells_of(cells, int(group)) for group in some}
+            sound = [group for group, block in blocks.items() if _is_finite(block)]
+            reasons[[group for group in blocks if group not in sound]] = (
+                f"a cell of the {side} side has a value that is no number"
+            )
+            if sound:
+                yield Batch(
+                    np.array(sound, np.int64),
+                    np.array([blocks[group].shape[0] for group in sound], np.int64),
+                    base,
+                    _joined([blocks[group] for group in sound]),
+                )
+
+
+def csr_of(*parts: Any) -> Csr:
+    """Cells below one another, dense or CSR, as one CSR with sorted indices."""
+    whole = sp.csr_matrix(sp.vstack([sp.csr_matrix(part) for part in parts]))
+    whole.sum_duplicates()
+    return whole.data, whole.indices, whole.indptr
+
+
+def _cells_of(cells: Population, group: int) -> Any:
+    """The cells of one group as they are kept, dense or CSR: (cells of the group, readouts)."""
+    start, stop = np.searchsorted(cells.group, [group, group + 1])
+    return cells.values[start:stop]
+
+
+def _is_finite(block: Any) -> bool:
+    return bool(np.isfinite(block.data if sp.issparse(block) else block).all())
+
+
+def _parts(groups: Codes, sizes: Codes) -> list[Codes]:
+    """Neighbouring groups, together up to CELLS cells."""
+    parts, total = [0], 0
+    for place, size in enumerate(sizes.tolist()):
+        if total and total + size > CELLS:
+            parts.append(place)
+            total = 0
+        total += size
+    return [part for part in np.split(groups, parts) if len(part)]
+
+
+def _joined(blocks: list[Any]) -> Any:
+    if any(sp.issparse(block) for block in blocks):
+        return sp.csr_matrix(sp.vstack(blocks))
+    return np.concatenate(blocks)

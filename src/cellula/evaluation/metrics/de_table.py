@@ -10,13 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.prediction import Population
-from cellula.evaluation.metrics.control_cells import cell_reasons, sizes_of
-from cellula.kernels.column_values import Csr, column_values, stored_values
+from cellula.evaluation.metrics.control_cells import (
+    Batch,
+    batches,
+    cell_reasons,
+    csr_of,
+    sizes_of,
+)
+from cellula.kernels.column_values import column_values, stored_values
 from cellula.kernels.false_discovery import benjamini_hochberg
 from cellula.kernels.rank_sum import rank_sum_p, rank_sums
 
@@ -75,42 +80,27 @@ def predicted_tested(comparison: Comparison) -> Tested:
 def _tested(comparison: Comparison, cells: Population | None, side: str, size: Codes) -> Tested:
     """size: (groups,), the number of cells that a test counts."""
     reasons = cell_reasons(comparison, cells, side)
+    reasons[(reasons == "") & (size == 0)] = "there are no observed cells to match"
     p = np.full(comparison.observed.shape, np.nan)
-    own, control = comparison.control, comparison.control_cells
-    if cells is not None and own is not None and control is not None:
-        is_there = (reasons == "") & (size > 0)
-        reasons = np.where((reasons == "") & ~is_there, f"no cells of the {side} side", reasons)
-        for code in np.unique(own[is_there]):
-            groups = np.flatnonzero(is_there & (own == code))
-            p[groups] = _against(control, int(code), cells, groups, size[groups])
-    return Tested(p, np.nan_to_num(benjamini_hochberg(p), nan=1.0) < LEVEL, reasons)
+    for batch in batches(comparison, cells, side, reasons):
+        p[batch.groups] = _against(batch, size[batch.groups])
+    significant = np.nan_to_num(benjamini_hochberg(p), nan=1.0) < LEVEL
+    return Tested(p, significant, reasons.astype(str))
 
 
-def _against(
-    control: Population, code: int, cells: Population, groups: Codes, size: Codes
-) -> Floats:
-    """Tests of some groups against one population of controls: their p (groups, readouts)."""
-    base = np.arange(*np.searchsorted(control.group, [code, code + 1]))
-    start, stop = np.searchsorted(cells.group, groups), np.searchsorted(cells.group, groups + 1)
-    rows = np.concatenate([np.arange(a, b) for a, b in zip(start, stop, strict=True)])
-    bounds = np.cumsum([0, len(base), *(stop - start)])
-    n_readouts = cells.values.shape[1]
-    p = np.empty((len(groups), n_readouts))
+def _against(batch: Batch, size: Codes) -> Floats:
+    """Tests of some groups against their controls: their p (groups, readouts)."""
+    bounds = np.cumsum([0, batch.control.shape[0], *batch.sizes])
+    rows, n_readouts = np.arange(bounds[-1]), batch.cells.shape[1]
+    p = np.empty((len(size), n_readouts))
     for first in range(0, n_readouts, WIDTH):
         last = min(first + WIDTH, n_readouts)
-        block = _stacked(control.values[base, first:last], cells.values[rows, first:last])
+        block = csr_of(batch.control[:, first:last], batch.cells[:, first:last])
         room = stored_values(block[1], last - first)
-        values, ends = column_values(block, np.arange(bounds[-1]), bounds, 0, room)
+        values, ends = column_values(block, rows, bounds, 0, room)
         u, ties = rank_sums(values, ends, bounds)
         p[:, first:last] = _p_of(u, ties, bounds, size)
     return p
-
-
-def _stacked(control: object, cells: object) -> Csr:
-    """Controls above the cells of the groups, as CSR with sorted indices."""
-    both = sp.csr_matrix(sp.vstack([sp.csr_matrix(control), sp.csr_matrix(cells)]))
-    both.sum_duplicates()
-    return both.data, both.indices, both.indptr
 
 
 def _p_of(u: Floats, ties: Floats, bounds: Codes, size: Codes) -> Floats:

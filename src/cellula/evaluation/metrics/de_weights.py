@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
-from cellula.core.prediction import Population
-from cellula.evaluation.metrics.control_cells import cell_reasons, sizes_of
+from cellula.evaluation.metrics.control_cells import Batch, batches, cell_reasons, csr_of
 from cellula.kernels.group_moments import GroupMoments, add_moments, no_moments, welch_t
 
 __all__ = ["RULE", "Weights", "de_weights"]
 
-#: Cells that become sparse together, and groups whose t is worked out together.
-CELLS, GROUPS = 8192, 256
+#: Cells that become sparse together.
+ROWS = 8192
+
+Floats = NDArray[np.float64]
 
 RULE = (
     "w = ((|t| - min |t|) / (max |t| - min |t|))^2 over readouts, divided by its sum; t = Welch's "
@@ -41,27 +41,25 @@ def de_weights(comparison: Comparison) -> Weights:
 
     They come from the observed cells and the real controls only: no prediction moves them.
     """
-    cells, control, own = (
-        comparison.observed_cells,
-        comparison.control_cells,
-        comparison.control,
-    )
+    cells = comparison.observed_cells
     reasons = cell_reasons(comparison, cells, "observed")
-    values: NDArray[np.float64] = np.full(comparison.observed.shape, np.nan)
-    groups = np.flatnonzero(reasons == "")
-    if cells is None or control is None or own is None or not len(groups):
-        return Weights(values, reasons)
-    n_groups, n_controls = len(values), int(own.max(initial=-1)) + 1
-    moments = no_moments(n_groups + n_controls, values.shape[1])
-    _add(cells, 0, moments)
-    _add(control, n_groups, moments)
-    sizes = np.append(sizes_of(cells, n_groups), sizes_of(control, n_controls)[:n_controls])
-    for start in range(0, len(groups), GROUPS):
-        rows = groups[start : start + GROUPS]
-        t, _ = welch_t(moments, sizes, rows, n_groups + own[rows])
-        values[rows] = _weights(np.nan_to_num(np.abs(t), nan=0.0))
+    values: Floats = np.full(comparison.observed.shape, np.nan)
+    for batch in batches(comparison, cells, "observed", reasons):
+        values[batch.groups] = _weights(np.nan_to_num(np.abs(_t(batch)), nan=0.0))
     is_flat = (reasons == "") & np.isnan(values).any(axis=1)
-    return Weights(values, np.where(is_flat, "all readouts differ alike from control", reasons))
+    reasons[is_flat] = "all readouts differ alike from control"
+    return Weights(values, reasons.astype(str))
+
+
+def _t(batch: Batch) -> Floats:
+    """Welch's t of some groups against their controls: (groups, readouts)."""
+    n_groups = len(batch.groups)
+    moments = no_moments(n_groups + 1, batch.cells.shape[1])
+    group = np.repeat(np.arange(n_groups), batch.sizes)
+    _add(batch.control, np.full(batch.control.shape[0], n_groups), moments)
+    _add(batch.cells, group, moments)
+    sizes = np.append(batch.sizes, batch.control.shape[0])
+    return welch_t(moments, sizes, slice(0, n_groups), n_groups)[0]
 
 
 def _weights(size: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,11 +70,8 @@ def _weights(size: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(scaled / scaled.sum(axis=1, keepdims=True), np.float64)
 
 
-def _add(cells: Population, offset: int, moments: GroupMoments) -> None:
-    """Add all cells to the moments of their groups, which begin at ``offset``."""
-    n_rows = len(moments.sums)
-    for start in range(0, len(cells.group), CELLS):
-        part: Any = sp.csr_matrix(cells.values[start : start + CELLS])
-        group = cells.group[start : start + CELLS] + offset
-        group = np.where(group < n_rows, group, -1)
-        add_moments((part.data, part.indices, part.indptr), group, moments)
+def _add(cells: Any, group: NDArray[np.int64], moments: GroupMoments) -> None:
+    """Add cells (cells, readouts) to the moments of their groups, block by block."""
+    for start in range(0, len(group), ROWS):
+        part = slice(start, start + ROWS)
+        add_moments(csr_of(cells[part]), group[part], moments)
