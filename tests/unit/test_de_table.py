@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from cellula.core.prediction import Population
 from cellula.evaluation.metrics import control_cells
 from cellula.evaluation.metrics import de_table as module
 from cellula.evaluation.metrics.de_table import observed_tested, predicted_tested
+from cellula.evaluation.metrics.de_weights import de_weights
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +101,33 @@ def test_groups_that_cannot_be_tested_say_so(given: Comparison) -> None:
     left = (given.groups["context"] == "left").to_numpy()
     assert set(reasons[left]) == {"a control cell has a value that is no number"}
     assert set(reasons[~left]) == {""}
+
+
+def test_sparse_cells_stay_sparse() -> None:
+    """Neither the tests nor the weights need the memory of dense cells."""
+    rng = np.random.default_rng(0)
+    n, n_genes, n_groups = 6000, 3000, 12
+    values = sp.random(n, n_genes, 0.01, "csr", random_state=rng)
+    group = np.sort(rng.integers(0, n_groups, n))
+    zeros = np.zeros((n_groups, n_genes))
+    given = Comparison(
+        groups=pd.DataFrame({"perturbation": np.arange(n_groups).astype(str), "context": "x"}),
+        unit=np.arange(n_groups),
+        units=tuple(map(str, range(n_groups))),
+        readouts=tuple(map(str, range(n_genes))),
+        observed=zeros,
+        predicted=zeros,
+        reference=zeros,
+        observed_cells=Population(values, group),
+        control_cells=Population(values[:1000], np.zeros(1000, np.int64)),
+        control=np.zeros(n_groups, np.int64),
+    )
+    dense = 8 * n * n_genes
+    for make in (observed_tested, de_weights):
+        make(given)  # compiled before it is measured
+        tracemalloc.start()
+        found = make(given)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert (found.reasons == "").all()
+        assert peak < dense / 10
