@@ -21,6 +21,8 @@ from sklearn.metrics import average_precision_score
 
 from cellula.core import registry
 from cellula.core.comparison import Comparison
+from cellula.core.prediction import Population
+from cellula.evaluation.metrics import de_table
 from cellula.evaluation.metrics.de_calls import DeAuprc, DeJaccard, DeOverlap
 from cellula.evaluation.metrics.de_change import DeDirection, DeSpearman
 from cellula.evaluation.metrics.de_table import observed_tested, predicted_tested
@@ -158,18 +160,26 @@ def test_few_called_readouts_have_no_rank_correlation(given: Comparison) -> None
 
 
 def test_every_test_is_made_once(given: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cellula.evaluation.metrics import de_table
-
+    """For all metrics, and that of the observed cells for all contestants."""
     calls: list[str] = []
     tested = de_table._tested
 
-    def counted(comparison: Comparison, population: Any, side: str, size: Any) -> Any:
-        calls.append(side)
-        return tested(comparison, population, side, size)
+    def counted(arms: Any, size: Any) -> Any:
+        calls.append(arms.side)
+        return tested(arms, size)
+
+    def anew(population: Population | None) -> Population:
+        assert population is not None
+        return replace(population)
 
     monkeypatch.setattr(de_table, "_tested", counted)
-    fresh = replace(given)
+    one = replace(
+        given,
+        observed_cells=anew(given.observed_cells),
+        predicted_cells=anew(given.predicted_cells),
+    )
+    other = replace(one, predicted_cells=anew(given.predicted_cells))
     for name in (*CALLS, *CHANGES):
-        value(name, fresh)
-    assert sorted(calls) == ["observed", "predicted"]
-    assert predicted_blocks(given)
+        value(name, one)
+        value(name, other)
+    assert sorted(calls) == ["observed", "predicted", "predicted"]

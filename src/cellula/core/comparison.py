@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cellula.core.errors import DataError
-from cellula.core.memo import Memo
 from cellula.core.prediction import Population
 
 __all__ = ["Comparison", "GeneSets"]
-
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +65,6 @@ class Comparison:
     control_cells: Population | None = None
     control: NDArray[np.int64] | None = None
     gene_sets: GeneSets | None = None
-    _memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         shape = (len(self.groups), len(self.readouts))
@@ -93,14 +87,6 @@ class Comparison:
         for column in ("perturbation", "context"):
             if column not in self.groups.columns:
                 raise DataError(f"the groups have no column {column!r}")
-
-    def derived(self, make: Callable[[Comparison], Made]) -> Made:
-        """What a pure function makes of this comparison, made once however many metrics ask.
-
-        make: a function of a module, not a lambda: it is its own key. What it makes is shared, so
-        it is never changed. Another comparison, a ``replace`` of this one too, begins with nothing.
-        """
-        return self._memo.of(make, self)
 
     def take(self, rows: NDArray[np.bool_]) -> Comparison:
         """Some groups by a mask (groups,), without their cells; the units stay numbered."""

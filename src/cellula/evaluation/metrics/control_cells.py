@@ -14,7 +14,7 @@ from cellula.core.comparison import Comparison
 from cellula.core.prediction import Population
 from cellula.kernels.column_values import Csr
 
-__all__ = ["Batch", "batches", "cell_reasons", "csr_of", "sizes_of"]
+__all__ = ["Arms", "Batch", "arms_of", "batches", "csr_of", "sizes_of"]
 
 #: Fewest cells of a group and of its controls.
 MIN_CELLS = 2
@@ -22,6 +22,19 @@ MIN_CELLS = 2
 CELLS = 16_384
 
 Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """Cells of the observed or predicted ``side`` and of the real controls, in the readouts.
+
+    own: (groups,), the population of ``control`` that belongs to the group, -1 for none.
+    """
+
+    cells: Population
+    control: Population
+    own: Codes
+    side: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,54 +58,42 @@ def sizes_of(cells: Population | None, n_groups: int) -> Codes:
     return np.bincount(cells.group, minlength=n_groups).astype(np.int64)
 
 
-def cell_reasons(comparison: Comparison, cells: Population | None, side: str) -> NDArray[Any]:
-    """Why the cells of a group cannot be held against its controls, "" where they can: (groups,).
-
-    cells: of the observed or the predicted ``side``. Objects, so that :func:`batches` may add what
-    only the values tell.
-    """
-    n_groups, n_readouts = comparison.observed.shape
+def arms_of(comparison: Comparison, cells: Population | None, side: str) -> Arms | str:
+    """Cells of a side beside the controls, or why no group can be held against them."""
     control, own = comparison.control_cells, comparison.control
+    n_readouts = comparison.observed.shape[1]
     if cells is None:
-        return np.full(n_groups, f"there are no {side} cells", object)
+        return f"there are no {side} cells"
     if control is None or own is None:
-        return np.full(n_groups, "there are no cells of controls", object)
-    widths = {int(values.shape[1]) for values in (cells.values, control.values)}
-    if widths != {n_readouts}:
-        told = " and ".join(str(width) for width in sorted(widths))
-        reason = f"the cells have {told} coordinates, not the {n_readouts} readouts"
-        return np.full(n_groups, f"{reason}; compare them in the readouts", object)
-    n_controls = int(max(own.max(initial=-1), control.group.max(initial=-1))) + 1
-    n_own = np.append(sizes_of(control, n_controls), 0)[own]
-    reasons = np.full(n_groups, "", object)
-    reasons[sizes_of(cells, n_groups) < MIN_CELLS] = f"fewer than {MIN_CELLS} {side} cells"
-    reasons[n_own < MIN_CELLS] = f"fewer than {MIN_CELLS} control cells"
-    reasons[own < 0] = "the group's context has no control cells"
-    return reasons
+        return "there are no cells of controls"
+    for width in (int(cells.values.shape[1]), int(control.values.shape[1])):
+        if width != n_readouts:
+            return (
+                f"the cells have {width} coordinates, not the {n_readouts} readouts; compare "
+                "them in the readouts"
+            )
+    return Arms(cells, control, own, side)
 
 
-def batches(
-    comparison: Comparison, cells: Population | None, side: str, reasons: NDArray[Any]
-) -> Iterator[Batch]:
-    """The groups without a reason (groups,), control by control, beside those controls.
+def batches(arms: Arms, reasons: NDArray[Any]) -> Iterator[Batch]:
+    """The groups that can be held against their controls, control by control.
 
-    A group whose cells, or whose controls, have a value that is no number is in no batch; its
-    reason is added to ``reasons``. Which groups stand together depends on their sizes only.
+    reasons: (groups,) of objects, all "" at first; they are told here for the groups that are in no
+    batch: too few cells or controls, or a value that is no number. Which groups stand together
+    depends on their sizes only.
     """
-    control, own = comparison.control_cells, comparison.control
-    if cells is None or control is None or own is None:
-        return
-    for code in np.unique(own[reasons == ""]):
-        groups = np.flatnonzero((reasons == "") & (own == code))
-        base = _cells_of(control, int(code))
+    _few(arms, reasons)
+    for code in np.unique(arms.own[reasons == ""]):
+        groups = np.flatnonzero((reasons == "") & (arms.own == code))
+        base = _cells_of(arms.control, int(code))
         if not _is_finite(base):
             reasons[groups] = "a control cell has a value that is no number"
             continue
-        for some in _parts(groups, sizes_of(cells, len(reasons))[groups]):
-            blocks = {int(group): _cells_of(cells, int(group)) for group in some}
+        for some in _parts(groups, sizes_of(arms.cells, len(reasons))[groups]):
+            blocks = {int(group): _cells_of(arms.cells, int(group)) for group in some}
             sound = [group for group, block in blocks.items() if _is_finite(block)]
             reasons[[group for group in blocks if group not in sound]] = (
-                f"a cell of the {side} side has a value that is no number"
+                f"a cell of the {arms.side} side has a value that is no number"
             )
             if sound:
                 yield Batch(
@@ -101,6 +102,18 @@ def batches(
                     base,
                     _joined([blocks[group] for group in sound]),
                 )
+
+
+def _few(arms: Arms, reasons: NDArray[Any]) -> None:
+    """Tell the groups with too few cells or controls."""
+    own, control = arms.own, arms.control
+    n_controls = int(max(own.max(initial=-1), control.group.max(initial=-1))) + 1
+    n_own = np.append(sizes_of(control, n_controls), 0)[own]
+    reasons[sizes_of(arms.cells, len(own)) < MIN_CELLS] = (
+        f"fewer than {MIN_CELLS} {arms.side} cells"
+    )
+    reasons[n_own < MIN_CELLS] = f"fewer than {MIN_CELLS} control cells"
+    reasons[own < 0] = "the group's context has no control cells"
 
 
 def csr_of(*parts: Any) -> Csr:

@@ -155,7 +155,7 @@ def _terms(comparison: Comparison, agreement: Callable[[_Calls], float]) -> Term
     if comparison.reference is None:
         reason = "there are no controls to take a change from"
         return mean_terms(values, np.full(n_groups, reason))
-    real, said = comparison.derived(observed_tested), comparison.derived(predicted_tested)
+    real, said = observed_tested(comparison), predicted_tested(comparison)
     sides = missing(
         control=comparison.reference, observed=comparison.observed, predicted=comparison.predicted
     )

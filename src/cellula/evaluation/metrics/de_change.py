@@ -113,7 +113,7 @@ def _terms(
     if comparison.reference is None:
         reason = "there are no controls to take a change from"
         return mean_terms(values, np.full(n_groups, reason))
-    tested = comparison.derived(observed_tested)
+    tested = observed_tested(comparison)
     observed = change_from(comparison.observed, comparison.reference)
     predicted = change_from(comparison.predicted, comparison.reference)
     sides = missing(

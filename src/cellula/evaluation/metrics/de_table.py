@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from cellula.core.comparison import Comparison
 from cellula.core.prediction import Population
 from cellula.evaluation.metrics.control_cells import (
+    Arms,
     Batch,
+    arms_of,
     batches,
-    cell_reasons,
     csr_of,
     sizes_of,
 )
@@ -58,31 +59,48 @@ class Tested:
 
 
 def observed_tested(comparison: Comparison) -> Tested:
-    """Tests of the observed cells; for :meth:`Comparison.derived`."""
-    cells = comparison.observed_cells
-    return _tested(comparison, cells, "observed", sizes_of(cells, len(comparison.groups)))
+    """Tests of the observed cells, made once for all comparisons that share them."""
+    arms = arms_of(comparison, comparison.observed_cells, "observed")
+    if isinstance(arms, str):
+        return _untested(comparison, arms)
+    return arms.cells.derived(_observed, arms.control, arms.own)
 
 
 def predicted_tested(comparison: Comparison) -> Tested:
-    """Tests of the predicted cells; for :meth:`Comparison.derived`.
+    """Tests of the predicted cells, made once.
 
     Where a group has more predicted than observed cells, its p is that of as many cells as were
     observed: U scaled by the ratio, its ties with the cube. So copies of cells add no power.
     """
-    cells = comparison.predicted_cells
-    n_groups = len(comparison.groups)
-    size = sizes_of(cells, n_groups)
-    if comparison.observed_cells is not None:
-        size = np.minimum(size, sizes_of(comparison.observed_cells, n_groups))
-    return _tested(comparison, cells, "predicted", size)
+    arms = arms_of(comparison, comparison.predicted_cells, "predicted")
+    if isinstance(arms, str):
+        return _untested(comparison, arms)
+    return arms.cells.derived(_predicted, arms.control, arms.own, comparison.observed_cells)
 
 
-def _tested(comparison: Comparison, cells: Population | None, side: str, size: Codes) -> Tested:
-    """size: (groups,), the number of cells that a test counts."""
-    reasons = cell_reasons(comparison, cells, side)
-    reasons[(reasons == "") & (size == 0)] = "there are no observed cells to match"
-    p = np.full(comparison.observed.shape, np.nan)
-    for batch in batches(comparison, cells, side, reasons):
+def _untested(comparison: Comparison, reason: str) -> Tested:
+    shape = comparison.observed.shape
+    return Tested(np.full(shape, np.nan), np.zeros(shape, bool), np.full(shape[0], reason))
+
+
+def _observed(cells: Population, control: Population, own: Codes) -> Tested:
+    return _tested(Arms(cells, control, own, "observed"), sizes_of(cells, len(own)))
+
+
+def _predicted(
+    cells: Population, control: Population, own: Codes, observed: Population | None
+) -> Tested:
+    size = sizes_of(cells, len(own))
+    if observed is not None:
+        size = np.minimum(size, np.maximum(sizes_of(observed, len(own)), 1))
+    return _tested(Arms(cells, control, own, "predicted"), size)
+
+
+def _tested(arms: Arms, size: Codes) -> Tested:
+    """size: (groups,), the number of cells that a test counts, at least 1 where it has cells."""
+    reasons = np.full(len(arms.own), "", object)
+    p = np.full((len(arms.own), arms.cells.values.shape[1]), np.nan)
+    for batch in batches(arms, reasons):
         p[batch.groups] = _against(batch, size[batch.groups])
     significant = np.nan_to_num(benjamini_hochberg(p), nan=1.0) < LEVEL
     return Tested(p, significant, reasons.astype(str))

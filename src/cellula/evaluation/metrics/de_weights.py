@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
-from cellula.evaluation.metrics.control_cells import Batch, batches, cell_reasons, csr_of
+from cellula.core.prediction import Population
+from cellula.evaluation.metrics.control_cells import Arms, Batch, arms_of, batches, csr_of
 from cellula.kernels.group_moments import GroupMoments, add_moments, no_moments, welch_t
 
 __all__ = ["RULE", "Weights", "de_weights"]
@@ -37,15 +38,23 @@ class Weights:
 
 
 def de_weights(comparison: Comparison) -> Weights:
-    """Weights from |t| by minimum and maximum, squared [mejia2025]_; for Comparison.derived.
+    """Weights from |t| by minimum and maximum, squared [mejia2025]_.
 
-    They come from the observed cells and the real controls only: no prediction moves them.
+    They come from the observed cells and the real controls only, so no prediction moves them, and
+    are made once for all comparisons that share these.
     """
-    cells = comparison.observed_cells
-    reasons = cell_reasons(comparison, cells, "observed")
-    values: Floats = np.full(comparison.observed.shape, np.nan)
-    for batch in batches(comparison, cells, "observed", reasons):
-        values[batch.groups] = _weights(np.nan_to_num(np.abs(_t(batch)), nan=0.0))
+    arms = arms_of(comparison, comparison.observed_cells, "observed")
+    if isinstance(arms, str):
+        shape = comparison.observed.shape
+        return Weights(np.full(shape, np.nan), np.full(shape[0], arms))
+    return arms.cells.derived(_weights, arms.control, arms.own)
+
+
+def _weights(cells: Population, control: Population, own: NDArray[np.int64]) -> Weights:
+    reasons = np.full(len(own), "", object)
+    values: Floats = np.full((len(own), cells.values.shape[1]), np.nan)
+    for batch in batches(Arms(cells, control, own, "observed"), reasons):
+        values[batch.groups] = _shares(np.nan_to_num(np.abs(_t(batch)), nan=0.0))
     is_flat = (reasons == "") & np.isnan(values).any(axis=1)
     reasons[is_flat] = "all readouts differ alike from control"
     return Weights(values, reasons.astype(str))
@@ -62,7 +71,7 @@ def _t(batch: Batch) -> Floats:
     return welch_t(moments, sizes, slice(0, n_groups), n_groups)[0]
 
 
-def _weights(size: NDArray[np.float64]) -> NDArray[np.float64]:
+def _shares(size: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights from |t|, (groups, readouts); NaN where all readouts have the same."""
     low = size.min(axis=1, keepdims=True, initial=np.inf)
     span = size.max(axis=1, keepdims=True, initial=0.0) - low

@@ -46,7 +46,7 @@ class WeightedMse:
 
     def terms(self, comparison: Comparison) -> Terms:
         """Weighted squared error of the group, and 1."""
-        weights = comparison.derived(de_weights)
+        weights = de_weights(comparison)
         error = comparison.observed - comparison.predicted
         sides = missing(observed=comparison.observed, predicted=comparison.predicted)
         reasons = np.where(sides == "", weights.reasons, sides)
@@ -94,7 +94,7 @@ class R2Weighted:
         if comparison.reference is None:
             reason = "there are no controls to take a change from"
             return pooled_terms(np.full((n_groups, 2), np.nan), np.full(n_groups, reason))
-        weights = comparison.derived(de_weights)
+        weights = de_weights(comparison)
         change = comparison.observed - comparison.reference
         error = comparison.observed - comparison.predicted
         mean = np.einsum("ij,ij->i", weights.values, change)[:, None]
