@@ -114,22 +114,17 @@ class MetricConformance:
         order = np.argsort(whole.stratum, kind="stable").astype(np.int64)
         cut = self._cut(whole.stratum[order])
         halves = [self._terms(reorder(given, part)) for part in (order[:cut], order[cut:])]
-        apart, whole_sum = (
-            values[_has_value(values)].sum(axis=0)
-            for values in (np.concatenate([half.values for half in halves]), whole.values)
-        )
+        apart = np.concatenate([half.values for half in halves]).sum(axis=0)
         rules.require(
-            np.allclose(apart, whole_sum, RTOL, ATOL),
+            np.allclose(apart, whole.values.sum(axis=0), RTOL, ATOL),
             "terms of two halves sum to those of the whole (or the equation says 'all groups')",
-            f"{apart} and {whole_sum}",
+            f"{apart} and {whole.values.sum(axis=0)}",
         )
 
     def check_scale(self) -> None:
         """``finish`` takes sums of any leading shape, and doubled weights change nothing."""
         rules, terms = self._rules(), self._terms(comparison())
-        is_good = _has_value(terms.values)
-        is_first = terms.stratum == terms.stratum[is_good][0]
-        sums = terms.values[is_good & is_first].sum(axis=0)
+        sums = terms.values[terms.stratum == terms.stratum[0]].sum(axis=0)
         metric = self.plugin()
         one = np.asarray(metric.finish(sums))
         rules.require(one.shape == (), "finish of (terms,) is one value", one.shape)
@@ -166,11 +161,10 @@ class MetricConformance:
         except DataError as error:
             rules.require(False, "a group without a number has a reason, no error", error)
             return
-        is_bad = ~_has_value(terms.values)
+        is_bad = np.asarray(np.isnan(terms.values).any(axis=1))
         rules.require(bool(is_bad[row]), "a group without a number has NaN terms")
         rules.require(bool(terms.reasons[row]), "a group without a number has a reason")
-        is_lost = is_bad & _has_value(self._terms(comparison()).values)
-        rules.require(int(is_lost.sum()) == 1, "the other groups keep their terms", is_lost.sum())
+        rules.require(int(is_bad.sum()) == 1, "the other groups keep their terms", is_bad.sum())
 
     def check_missing_parts(self) -> None:
         """Without cells, intervals, reference, baseline, gene sets: reasons, no error."""
@@ -207,7 +201,7 @@ class MetricConformance:
 
     def _value(self, terms: Terms) -> float:
         """The mean over strata of the value of each stratum's sums."""
-        is_good = _has_value(terms.values)
+        is_good = ~np.isnan(terms.values).any(axis=1)
         values = [
             float(self.plugin().finish(terms.values[is_good & (terms.stratum == code)].sum(axis=0)))
             for code in np.unique(terms.stratum)
@@ -219,11 +213,6 @@ class MetricConformance:
         """Where to cut sorted groups into halves, between two strata where there are several."""
         edges = np.flatnonzero(np.diff(stratum)) + 1
         return int(edges[len(edges) // 2]) if len(edges) else len(stratum) // 2
-
-
-def _has_value(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which groups have terms; a group may have none for what was observed of it: (groups,)."""
-    return np.asarray(~np.isnan(values).any(axis=1), bool)
 
 
 def _fingerprint(given: Comparison) -> str:
