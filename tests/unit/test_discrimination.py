@@ -52,7 +52,7 @@ def plain(given: Comparison, distance: Callable[[int, int], float], same: list[s
         ]
         own = distance(g, g)
         won = [1.0 if distance(g, h) > own else 0.5 * (distance(g, h) == own) for h in rivals]
-        values.append(np.mean(won))
+        values.append(np.mean(won) if won else np.nan)
     return np.array(values)
 
 
@@ -87,6 +87,19 @@ def test_folds_are_not_mixed_where_one_has_rivals() -> None:
     alone = replace(given, fold=given.unit)  # every fold holds one perturbation
     whole = NormalisedInverseRank().terms(given).values
     assert np.array_equal(NormalisedInverseRank().terms(alone).values, whole)
+
+
+def test_rivals_are_of_the_same_time_where_there_are_any() -> None:
+    given = screen("perturbation")
+    time = np.where(given.groups["perturbation"] == "p0", 9.0, 1.0 + np.arange(42) % 3)
+    timed = replace(given, groups=given.groups.assign(time_s=time))
+    x, y = given.observed, given.predicted
+    narrow = plain(timed, lambda g, h: float(np.linalg.norm(y[g] - x[h])), ["context", "time_s"])
+    wide = plain(timed, lambda g, h: float(np.linalg.norm(y[g] - x[h])), ["context"])
+    is_alone = time == 9.0
+    found = CentroidAccuracy().terms(timed).values[:, 0]
+    np.testing.assert_allclose(found[~is_alone], narrow[~is_alone])
+    np.testing.assert_allclose(found[is_alone], wide[is_alone])
 
 
 @pytest.mark.parametrize("metric", [CentroidAccuracy(), NormalisedInverseRank()])

@@ -1,9 +1,8 @@
 """Whether a prediction is told from the others: centroid accuracy, and its transposed question.
 
-Both rank the own profile among those of the rivals of a group: the groups of other perturbations
-in the same context, unit of replication and training fold; where there is none, in the same
-context and fold; where there is none, in the same context. A rival whose observed profile is the
-group's own cannot be told from it and does not count.
+Both rank the own profile among those of the rivals of a group: the other perturbations of its pool,
+which is as narrow as holds one (see :mod:`cellula.evaluation.metrics.rivals`). A rival whose
+observed profile is the group's own cannot be told from it and does not count.
 """
 
 from __future__ import annotations

@@ -48,8 +48,11 @@ class PearsonSpecific:
         space="readouts",
         genes="all readouts",
         control="none: the centroid of the pool, on each side its own",
-        aggregation=f"equal-weight mean over groups; at least {MIN_READOUTS} readouts, an observed "
-        f"deviation that varies, two perturbations in the pool; pool: {POOL}",
+        aggregation=(
+            f"equal-weight mean over groups; at least {MIN_READOUTS} readouts, an observed "
+            "deviation that varies, two perturbations in the pool; pool, of groups that have both "
+            f"profiles: {POOL}"
+        ),
         direction="higher",
         ideal=1.0,
         references=("vinastorne2025",),

@@ -1,4 +1,4 @@
-"""Where a group looks for other perturbations to stand beside: its context, unit and fold."""
+"""Where a group looks for other perturbations to stand beside: its context, time, fold and unit."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ Codes = NDArray[np.int64]
 
 #: What a definition says of the pool of a group.
 POOL = (
-    "groups of the same context, unit and training fold; of the same context and fold where these "
-    "hold no other perturbation; else of the same context"
+    "groups of the same context, time, training fold and unit; where these hold no other "
+    "perturbation, of the same context, time and fold; then of the same context and time; then of "
+    "the same context"
 )
 
 
-def strata(comparison: Comparison) -> tuple[Codes, Codes, Codes]:
+def strata(comparison: Comparison) -> tuple[Codes, ...]:
     """The pools in which a group looks for rivals, the narrowest first: (groups,) codes each."""
     context, _ = labels_of(comparison.groups["context"])
-    fold = np.zeros(len(context), np.int64) if comparison.fold is None else comparison.fold
-    of_fold = context * (int(fold.max(initial=0)) + 1) + fold
-    return of_fold * max(len(comparison.units), 1) + comparison.unit, of_fold, context
+    n_groups = len(context)
+    none = np.zeros(n_groups, np.int64)
+    time = none
+    if "time_s" in comparison.groups.columns:
+        time = np.unique(comparison.groups["time_s"].to_numpy(np.float64), return_inverse=True)[1]
+    fold = none if comparison.fold is None else comparison.fold
+    found = [context]
+    for part in (time, fold, comparison.unit):
+        found.append(found[-1] * (int(part.max(initial=0)) + 1) + part)
+    return tuple(np.asarray(codes, np.int64) for codes in reversed(found))
 
 
 def pools(stratum: Codes) -> list[Codes]:
