@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cellula.core import registry
-from cellula.core.comparison import Comparison
+from cellula.core.comparison import Comparison, GeneSets
 from cellula.core.prediction import Population
 from cellula.evaluation.bootstrap import unit_weights
 from cellula.evaluation.score import bootstrap_values, has_value, score, score_rows
@@ -53,9 +53,12 @@ def comparisons(draw: st.DrawFn, has_missing: bool = False) -> Comparison:
         upper=predicted + 1,
         reference=draw(value),
         baseline=draw(value),
-        baseline_name="b",
+        baseline_name=draw(st.sampled_from(["b", "mean_response"])),
         observed_cells=Population(rng.normal(size=(len(group), d)), group),
         predicted_cells=Population(rng.normal(size=(len(group), d)), group),
+        control_cells=Population(rng.normal(3.0, 1.0, size=(9, d)), np.repeat([0, 1], [8, 1])),
+        control=rng.integers(-1, 2, n),
+        gene_sets=GeneSets(tuple("abcd"), rng.random((4, d)) < 0.7),
     )
 
 

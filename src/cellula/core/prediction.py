@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cellula.core.errors import DataError
 from cellula.core.matrix import dense, loaded
+from cellula.core.memo import Memo
 from cellula.core.query import QueryTable
 from cellula.core.value_type import ValueType
 
 __all__ = ["Population", "Prediction"]
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Population:
 
     values: Any
     group: NDArray[np.int64]
+    _memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.values.shape[0] != len(self.group):
@@ -51,6 +56,15 @@ class Population:
         """The populations of the groups first, ..., stop - 1, numbered from 0."""
         low, high = np.searchsorted(self.group, [first, stop])
         return Population(self.values[low:high], self.group[low:high] - first)
+
+    def derived(self, make: Callable[..., Made], *beside: object) -> Made:
+        """What a pure function makes of this population and what stands beside it, made once.
+
+        However many metrics ask, of however many comparisons that share the population. make: a
+        function of a module, not a lambda, called with the population and ``beside``. What it
+        makes is shared, so nobody changes it; a ``replace`` of the population begins with nothing.
+        """
+        return self._memo.of(make, self, *beside)
 
     def _rows(self, group: int) -> slice:
         start, stop = np.searchsorted(self.group, [group, group + 1])

@@ -146,6 +146,7 @@ class KnnMixing:
         direction="target",
         ideal=1.0,
         needs_cells=True,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:

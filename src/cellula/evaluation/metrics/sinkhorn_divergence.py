@@ -46,6 +46,7 @@ class SinkhornDivergence:
         ideal=0.0,
         references=("cuturi2013", "feydy2019"),
         needs_cells=True,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:
