@@ -25,7 +25,12 @@ from cellula.testing.comparisons import comparison, without_value
 
 METRICS = registry.names("metric")
 #: Metrics that compare cells and whose terms of a group nevertheless depend on other groups.
-NOT_PER_GROUP: frozenset[str] = frozenset()
+#: What they need of all cells, the tests against the controls, is made once for all of them and
+#: for all contestants, in batches of groups read one by one.
+NOT_PER_GROUP = {
+    *("de_auprc", "de_direction", "de_jaccard", "de_overlap", "de_spearman"),
+    *("r2_weighted", "weighted_mse"),
+}
 
 
 @final

@@ -17,6 +17,8 @@ FULL = "full"
 #: share of the variance that is left. A third number would say the same.
 RECONSTRUCTION = ("rmse", "r2", "variance_explained")
 CALIBRATION = ("coverage", "interval_width", "interval_score", "crps", "pit_error")
+#: What tells of the readouts that are called differentially expressed.
+CALLED = ("de_overlap", "de_jaccard", "de_auprc", "de_direction", "de_spearman")
 CLUSTERS = ("clustering_ari", "clustering_nmi")
 
 #: Task -> names of metrics, those first that the field looks at first; which layer each tells of
@@ -25,8 +27,14 @@ PANELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "perturbation": (
             "pearson_delta",
-            # Place for pearson_centroid, centroid_accuracy, normalised_inverse_rank,
-            # weighted_mse, r2_weighted, de_overlap, de_direction and gene_set_concordance.
+            "pearson_centroid",
+            "pearson_specific",
+            "centroid_accuracy",
+            "normalised_inverse_rank",
+            "weighted_mse",
+            "r2_weighted",
+            *CALLED,
+            "gene_set_concordance",
             *RECONSTRUCTION,
             "energy_distance",
             "mmd",
@@ -77,6 +85,7 @@ PANELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "e_distance",
             "mmd",
             "sliced_wasserstein",
+            "sinkhorn_divergence",
             "wasserstein_per_gene",
             "kolmogorov_smirnov",
             "kl_divergence",
