@@ -79,6 +79,8 @@ def paired_test(
     not take part. There is no p, and a reason, below 5 units and without a value.
     """
     terms = metric.terms(predicted)
+    if not has_value(terms).any():
+        return PairedTest(metric.definition.id, reason="the prediction has no value on any group")
     known = {name: metric.terms(other) for name, other in others.items()}
     known = {name: part for name, part in known.items() if has_value(part).any()}
     mask = np.logical_and.reduce([has_value(part) for part in (terms, *known.values())])
@@ -93,7 +95,7 @@ def paired_test(
     value, values = sums.of(terms, predicted.unit, mask, weights)
     found = replace(found, against=best)
     if not np.isfinite(value):
-        return replace(found, reason="the prediction has no value on the shared groups")
+        return replace(found, reason="the prediction has no value on the groups of the others")
     lower, upper = interval(losses(metric, drawn[best][1]) - losses(metric, values), level)
     found = replace(
         found,

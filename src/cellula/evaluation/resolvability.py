@@ -4,15 +4,18 @@ The profiles of a perturbation in a context are dealt into parts (its units of r
 there are at least 6, else random parts of its cells). What the parts agree on is real: with D_k
 the mean of part k minus an answer, the mean of <D_k, D_l> over k != l estimates the squared error
 of the answer without the noise of the cells, and flipping the signs of the parts gives its
-distribution where the answer is right: an exact test, for up to 12 parts are tried in all
-arrangements. The row is then ::
+distribution where the answer is right [pitman1937]_: at most 12 parts, all 2^11 arrangements.
+The row is then ::
 
-    resistant   the response is indistinguishable from control: the other half of the experiment
-                would agree with this one no better than the control does
-    solved      not resistant, but what a trivial answer leaves of it is indistinguishable from
-                noise: a replicate knows no more than that answer
-    open        between the two: here a model can show what it knows
+    resistant   the response is indistinguishable from control (p > .05): half of the experiment
+                agrees with the other half no better than the control does
+    solved      there is a response, but what a trivial answer leaves of it is indistinguishable
+                from noise: beyond that answer the halves do not agree either
+    open        between: here a model can show what it knows
     unjudged    fewer than 6 parts
+
+The noise is taken out on purpose. A weak response of many noisy readouts is real long before half
+of the cells predict the other half better than the control does; such a row is hard, not solved.
 """
 
 from __future__ import annotations
@@ -63,7 +66,7 @@ def responses(
     context, response (third by the root mean square of the response), resolvability,
     n_parts, p_control (of no response), p_trivial (the largest of nothing left, over the other
     trivial answers), explained (share of the squared response that the best of them explains,
-    without noise; NaN where there is none) and reason.
+    without noise: below 0 where it is worse than the control, NaN for a resistant row) and reason.
     """
     first = next(iter(trivial.values()))
     codes, frame = row_codes(first)
@@ -151,7 +154,7 @@ def _judged(parts: Mapping[str, Floats]) -> dict[str, object]:
         row["p_control"] = response.p
     if others:
         row["p_trivial"] = max(test.p for test in others)
-    if response is not None and others and response.left > 0.0:
+    if response is not None and others and response.p <= LEVEL:
         row["explained"] = 1.0 - min(test.left for test in others) / response.left
     if response is not None and response.p > LEVEL:
         row["resolvability"] = "resistant"
