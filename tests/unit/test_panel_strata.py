@@ -102,7 +102,8 @@ def test_hard_cases_are_not_hidden(panel: Panel) -> None:
     assert whole["anchored"] > 0.7
     assert easy["anchored"] > 0.95
     assert hard["anchored_upper"] < 0.05
-    assert (easy["baseline"], hard["baseline"]) == ("mean_response", "control")
+    assert easy["baseline"] in {"mean_response", "other_cells"}
+    assert hard["baseline"] == "control"
     assert row(panel, "resolvability", "open")["anchored"] < whole["anchored"]
 
 

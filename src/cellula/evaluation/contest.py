@@ -45,12 +45,19 @@ class Contest:
     full: name -> comparison with all profiles. halved: the same on half of the profiles of
     every group, where ``replicate`` (the other half, as if predicted) is the ceiling; empty
     where the data hold no replicate. baselines: kind -> name of those that anchor the scores.
+    probes: what nobody should gain by, beside the profiles that anchored scores are taken on.
     """
 
     full: Mapping[str, Comparison]
     halved: Mapping[str, Comparison]
     replicate: Comparison | None
     baselines: Mapping[str, str]
+    probes: Mapping[str, Comparison] = field(default_factory=dict)
+
+    @property
+    def anchoring(self) -> Mapping[str, Comparison]:
+        """Where anchored scores are taken: the halves where there is a replicate."""
+        return self.halved if self.replicate is not None else self.full
 
 
 @final
@@ -140,14 +147,15 @@ def anchored_draws(
     level: float = LEVEL,
 ) -> tuple[AnchoredScore, NDArray[np.float64]]:
     """:func:`anchored_in`, and the score in every resample: (resamples,)."""
-    parts = contest.halved if contest.replicate is not None else contest.full
+    parts = contest.anchoring
+    predicted = contest.probes[name] if name in contest.probes else parts[name]
     anchors = {kind: parts[one] for kind, one in contest.baselines.items() if one in parts}
     return anchored_resamples(
         scorer.metric,
-        parts[name],
+        predicted,
         anchors,
         contest.replicate,
-        weights=weights.of(parts[name]),
+        weights=weights.of(predicted),
         level=level,
         unit=unit,
         aggregates=scorer.sums,

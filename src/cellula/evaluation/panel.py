@@ -29,6 +29,7 @@ from cellula.evaluation.contest import (
     score_contest,
 )
 from cellula.evaluation.paired import PairedTest, adjusted, paired_test
+from cellula.evaluation.probes import Probe, probe
 from cellula.evaluation.resolvability import responses
 from cellula.evaluation.score import score_rows
 from cellula.evaluation.scorer import Scorer
@@ -118,7 +119,7 @@ def evaluate(
         )
         found = _scored(_Asked(contest, tuple(answers), rows, chosen, run), names)
         draws = [found.summary] + [
-            draw_summary(draw_contest(material, run, number), names, chosen, run)
+            draw_summary(draw_contest(material, run, number, is_probed=False), names, chosen, run)
             for number in range(1, repeats)
         ]
         first = next(iter(answers))
@@ -179,6 +180,7 @@ class _OfMetric:
     """What one metric says."""
 
     scored: list[ScoredMetric]
+    probed: list[Probe]
     scores: pd.DataFrame
     tests: dict[str, PairedTest]
     strata: list[dict[str, Any]]
@@ -206,7 +208,9 @@ def _scored(asked: _Asked, names: Sequence[str]) -> _Tables:
             for model in asked.models
         }
         strata = stratum_scores(scorer, contest, asked.models, masks, weights, unit)
-        return _OfMetric(found, _rows(scorer.metric, contest, asked.models), tests, strata)
+        probed = probe(scorer, contest, weights, unit)
+        rows = _rows(scorer.metric, contest, asked.models)
+        return _OfMetric(found, probed, rows, tests, strata)
 
     parts = list(each(by_metric, tuple(names), asked.run, "metrics"))
     scores = pd.concat([part.scores for part in parts], ignore_index=True)
@@ -218,7 +222,10 @@ def _scored(asked: _Asked, names: Sequence[str]) -> _Tables:
     ]
     return _Tables(
         scores.merge(kinds, on=["perturbation", "context"], how="left", validate="many_to_one"),
-        summary_table([one for part in parts for one in part.scored]),
+        summary_table(
+            [one for part in parts for one in part.scored],
+            [one for part in parts for one in part.probed],
+        ),
         pd.DataFrame(tests),
         pd.DataFrame([row for part in parts for row in part.strata]),
     )

@@ -10,6 +10,7 @@ import pandas as pd
 from cellula.core.numerals import plural
 from cellula.evaluation.bootstrap import interval
 from cellula.evaluation.contest import LEVEL, REPLICATE, ScoredMetric
+from cellula.evaluation.probes import Probe, cautions
 
 __all__ = ["OVERALL", "summary_table"]
 
@@ -17,17 +18,19 @@ __all__ = ["OVERALL", "summary_table"]
 OVERALL = "overall"
 
 
-def summary_table(scored: Sequence[ScoredMetric]) -> pd.DataFrame:
+def summary_table(scored: Sequence[ScoredMetric], probed: Sequence[Probe] = ()) -> pd.DataFrame:
     """One row a contestant and metric, in the order given; then one ``overall`` a contestant.
 
     Columns: model, metric, value with lower and upper, n_groups, n_units, reason, baseline (the
     better trivial answer), b and r (the metric of the baseline and of the ceiling on the halves),
-    ceiling, anchored with its interval, anchored_reason. ``overall`` is the mean of the anchored
-    scores of the metrics that have one, its interval that of the mean in every resample.
+    ceiling, anchored with its interval, anchored_reason, and caution: what a probe gains by the
+    metric, "" where none does. ``overall`` is the mean of the anchored scores of the metrics that
+    have one, its interval that of the mean in every resample.
     """
     models = [one for one in dict.fromkeys(one.model for one in scored) if one != REPLICATE]
     overall = [_overall([one for one in scored if one.model == model]) for model in models]
-    return pd.DataFrame([*(_row(one) for one in scored), *overall])
+    table = pd.DataFrame([*(_row(one) for one in scored), *overall])
+    return table.assign(caution=table["metric"].map(cautions(probed, OVERALL)).fillna(""))
 
 
 def _row(one: ScoredMetric) -> dict[str, object]:

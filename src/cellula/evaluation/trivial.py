@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,18 +13,25 @@ from cellula.core.claim import ClaimKind
 from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
-from cellula.core.prediction import Prediction
+from cellula.core.model import Model
+from cellula.core.prediction import Population, Prediction
 from cellula.core.run import RunContext
-from cellula.data.splits import Folds, split
+from cellula.data.splits import Fold, Folds, split
 from cellula.evaluation.comparison import as_predictions, compare
 from cellula.evaluation.contest import REPLICATE, Contest
+from cellula.evaluation.drawn import drawn_answer, is_population
 from cellula.evaluation.question import distinct
 from cellula.evaluation.replicate import split_halves
 
-__all__ = ["BASELINES", "PARTS", "Material", "draw_contest"]
+__all__ = ["BASELINES", "Material", "draw_contest"]
 
-#: What every score is anchored to.
-BASELINES = ("mean_response", "control")
+#: What every score is anchored to: what a perturbation does on average, the controls, and cells
+#: of other perturbations (a population without a model; only where there are cells).
+BASELINES = ("mean_response", "control", "other_cells")
+#: Identical cells of a probe: as few as every metric of cells takes.
+IDENTICAL = 6
+
+Comparisons: TypeAlias = dict[str, Comparison]
 #: The perturbations are dealt into so many parts; a baseline answers for one from the others.
 PARTS = 5
 
@@ -38,73 +46,117 @@ class Material:
     unit: str
 
 
-def draw_contest(material: Material, run: RunContext, number: int = 0) -> Contest:
+def draw_contest(
+    material: Material, run: RunContext, number: int = 0, *, is_probed: bool = True
+) -> Contest:
     """The predictions beside one draw of folds of the trivial answers and of halves.
 
-    number: of the draw; the folds and the halves of different draws are independent. Raises
-    DataError where no trivial answer can be given.
+    number: of the draw; the folds and the halves of different draws are independent. is_probed:
+    whether probes stand beside the anchors. Raises DataError where no trivial answer can be given.
     """
     stream = run if number == 0 else run.child("repeat", number)
-    contestants = {**_baselines(material.real, stream, number), **material.answers}
+    baselines = _baselines(material.real, stream, number)
+    contestants = {**baselines, **material.answers}
     observed, unit, controls = material.observed, material.unit, material.real.controls
     halves = split_halves(observed, unit, stream.child("halves").rng)
 
     def against(profiles: Dataset, answers: Sequence[Prediction]) -> Comparison:
         return compare(profiles, answers, controls=controls, unit=unit)
 
-    full = {name: against(observed, answers) for name, answers in contestants.items()}
-    halved = (
-        {}
-        if halves is None
-        else {name: against(halves[0], answers) for name, answers in contestants.items()}
-    )
+    def beside(profiles: Dataset, answers: Mapping[str, Sequence[Prediction]]) -> Comparisons:
+        return {name: against(profiles, one) for name, one in answers.items()}
+
+    full = beside(observed, contestants)
+    halved = {} if halves is None else beside(halves[0], contestants)
+    probes = {}
+    if is_probed:
+        first, second = (observed, observed) if halves is None else halves
+        probes = beside(first, _probes(second, stream.child("probes").rng))
+    anchoring = halved or full
     replicate = None if halves is None else against(halves[0], as_predictions(halves[1]))
     return Contest(
         full=_beside_baseline(full),
         halved=_beside_baseline(halved),
         replicate=None
         if replicate is None
-        else _beside_baseline({**halved, REPLICATE: replicate})[REPLICATE],
-        baselines={name: name for name in BASELINES if name in full},
+        else _beside_baseline({REPLICATE: replicate}, halved)[REPLICATE],
+        baselines={name: name for name in baselines},
+        probes=_beside_baseline(probes, anchoring),
     )
 
 
 def _baselines(real: Dataset, run: RunContext, seed: int) -> dict[str, list[Prediction]]:
-    """The answers of the trivial models, for each part of the perturbations from the others."""
+    """The trivial answers, for each part of the perturbations from the others."""
     n = len(np.unique(real.treated.labels("perturbation").codes))
+    has_controls = real.controls is not None
+    if n < 2 and not has_controls:
+        raise DataError(
+            f"{n} perturbation(s) and no controls: no trivial answer can stand beside the "
+            "prediction; give real profiles of two perturbations at least, or with controls"
+        )
+    folds = Folds(folds=min(PARTS, n), seed=seed)
+    parts = split(real, ClaimKind.UNSEEN_PERTURBATION, folds) if n > 1 else ()
     found: dict[str, list[Prediction]] = {}
-    for name in BASELINES:
-        model = registry.create("model", name)
-        if model.capabilities.needs_control and real.controls is None:
-            continue
-        if n < 2:
-            continue
-        parts = split(real, ClaimKind.UNSEEN_PERTURBATION, Folds(folds=min(PARTS, n), seed=seed))
-        found[name] = [
+    if parts:
+        found["mean_response"] = [
             answer
             for fold in parts
-            for answer in model.fit(
-                real.take(fold.train), None, run.child(name, fold.name)
-            ).predict(
-                distinct(real.take(fold.test)),
-                real.take(fold.control) if len(fold.control) else None,
-                run.child(name, fold.name, "ask"),
-            )
+            for answer in _mean_response(real, fold, run.child("mean_response", fold.name))
         ]
-    if not found:
-        raise DataError(
-            f"{n} perturbation(s) and {'no' if real.controls is None else 'some'} controls: no "
-            "trivial answer can stand beside the prediction; give real profiles of two "
-            "perturbations at least, with controls"
-        )
+    if has_controls:
+        found["control"] = [_control(real, run.child("control").rng)]
+    if parts and is_population(real):
+        found["other_cells"] = [
+            _other_cells(real, fold, run.child("other_cells", fold.name).rng) for fold in parts
+        ]
     return found
 
 
-def _beside_baseline(parts: dict[str, Comparison]) -> dict[str, Comparison]:
-    """Every comparison beside the mean response, where there is one."""
-    if BASELINES[0] not in parts:
+def _mean_response(real: Dataset, fold: Fold, run: RunContext) -> Iterator[Prediction]:
+    model: Model = registry.create("model", "mean_response")
+    return model.fit(real.take(fold.train), None, run).predict(
+        distinct(real.take(fold.test)),
+        real.take(fold.control) if len(fold.control) else None,
+        run.child("ask"),
+    )
+
+
+def _control(real: Dataset, rng: np.random.Generator) -> Prediction:
+    """The controls of the question's context: their mean, and as many of them."""
+    control = np.flatnonzero(real.is_control)
+    return drawn_answer(real, np.flatnonzero(~real.is_control), control, rng)
+
+
+def _other_cells(real: Dataset, fold: Fold, rng: np.random.Generator) -> Prediction:
+    """The cells of other perturbations in the question's context: their mean, and as many."""
+    others = fold.train[~real.is_control[fold.train]]
+    return drawn_answer(real, fold.test, others, rng)
+
+
+def _probes(replicate: Dataset, rng: np.random.Generator) -> dict[str, list[Prediction]]:
+    """The same answer to every question of a context: no answers, but nobody should gain by them.
+
+    Both are of ALL responses of the other half, the tested ones among them: the mean in identical
+    cells, and as many cells as the question has there.
+    """
+    every = np.arange(replicate.n_profiles)
+    answer = drawn_answer(replicate, every, every, None)
+    if not is_population(replicate):
+        return {"constant": [answer]}
+    cells = np.repeat(answer.mean.astype(np.float32), IDENTICAL, axis=0)
+    group = np.repeat(np.arange(len(answer.mean)), IDENTICAL)
+    return {
+        "constant": [replace(answer, cells=Population(cells, group))],
+        "all_cells": [drawn_answer(replicate, every, every, rng)],
+    }
+
+
+def _beside_baseline(parts: Comparisons, trivial: Comparisons | None = None) -> Comparisons:
+    """Every comparison beside the mean response, where there is one among the trivial answers."""
+    known = parts if trivial is None else trivial
+    if BASELINES[0] not in known:
         return parts
-    mean = parts[BASELINES[0]].predicted
+    mean = known[BASELINES[0]].predicted
     return {
         name: replace(part, baseline=mean, baseline_name=BASELINES[0])
         for name, part in parts.items()
