@@ -19,7 +19,7 @@ from cellula.core.run import RunContext
 from cellula.data.splits import Fold, Folds, split
 from cellula.evaluation.comparison import as_predictions, compare
 from cellula.evaluation.contest import REPLICATE, Contest
-from cellula.evaluation.drawn import drawn_answer, is_population
+from cellula.evaluation.drawn import as_many_cells, drawn_answer, is_population
 from cellula.evaluation.question import distinct
 from cellula.evaluation.replicate import split_halves
 
@@ -31,6 +31,7 @@ BASELINES = ("mean_response", "control", "other_cells")
 #: Identical cells of a probe: as few as every metric of cells takes.
 IDENTICAL = 6
 
+Answers: TypeAlias = Mapping[str, Sequence[Prediction]]
 Comparisons: TypeAlias = dict[str, Comparison]
 #: The perturbations are dealt into so many parts; a baseline answers for one from the others.
 PARTS = 5
@@ -55,24 +56,25 @@ def draw_contest(
     whether probes stand beside the anchors. Raises DataError where no trivial answer can be given.
     """
     stream = run if number == 0 else run.child("repeat", number)
-    baselines = _baselines(material.real, stream, number)
-    contestants = {**baselines, **material.answers}
-    observed, unit, controls = material.observed, material.unit, material.real.controls
+    real, observed, unit = material.real, material.observed, material.unit
+    answers = {**_trivial_answers(real, stream, number), **material.answers}
     halves = split_halves(observed, unit, stream.child("halves").rng)
 
-    def against(profiles: Dataset, answers: Sequence[Prediction]) -> Comparison:
-        return compare(profiles, answers, controls=controls, unit=unit)
+    def against(profiles: Dataset, given: Sequence[Prediction]) -> Comparison:
+        return compare(profiles, given, controls=real.controls, unit=unit)
 
-    def beside(profiles: Dataset, answers: Mapping[str, Sequence[Prediction]]) -> Comparisons:
-        return {name: against(profiles, one) for name, one in answers.items()}
+    def beside(profiles: Dataset, given: Answers) -> Comparisons:
+        return {
+            name: as_many_cells(against(profiles, one), stream.child("cells", name).rng)
+            for name, one in given.items()
+        }
 
-    full = beside(observed, contestants)
-    halved = {} if halves is None else beside(halves[0], contestants)
-    probes = {}
+    full = {name: against(observed, one) for name, one in answers.items()}
+    halved = {} if halves is None else beside(halves[0], answers)
+    probes: Comparisons = {}
     if is_probed:
         first, second = (observed, observed) if halves is None else halves
         probes = beside(first, _probes(second, stream.child("probes").rng))
-    anchoring = halved or full
     replicate = None if halves is None else against(halves[0], as_predictions(halves[1]))
     return Contest(
         full=_beside_baseline(full),
@@ -80,34 +82,39 @@ def draw_contest(
         replicate=None
         if replicate is None
         else _beside_baseline({REPLICATE: replicate}, halved)[REPLICATE],
-        baselines={name: name for name in baselines},
-        probes=_beside_baseline(probes, anchoring),
+        baselines={name: name for name in BASELINES if name in full},
+        probes=_beside_baseline(probes, halved or full),
     )
 
 
-def _baselines(real: Dataset, run: RunContext, seed: int) -> dict[str, list[Prediction]]:
-    """The trivial answers, for each part of the perturbations from the others."""
+def _trivial_answers(real: Dataset, run: RunContext, seed: int) -> dict[str, list[Prediction]]:
+    """The trivial answers, for each part of the perturbations from the other parts."""
     n = len(np.unique(real.treated.labels("perturbation").codes))
-    has_controls = real.controls is not None
-    if n < 2 and not has_controls:
+    controls = real.controls
+    if n < 2 and controls is None:
         raise DataError(
             f"{n} perturbation(s) and no controls: no trivial answer can stand beside the "
             "prediction; give real profiles of two perturbations at least, or with controls"
         )
-    folds = Folds(folds=min(PARTS, n), seed=seed)
-    parts = split(real, ClaimKind.UNSEEN_PERTURBATION, folds) if n > 1 else ()
+    kind = ClaimKind.UNSEEN_PERTURBATION
+    folds = split(real, kind, Folds(folds=min(PARTS, n), seed=seed)) if n > 1 else ()
     found: dict[str, list[Prediction]] = {}
-    if parts:
+    if folds:
         found["mean_response"] = [
             answer
-            for fold in parts
+            for fold in folds
             for answer in _mean_response(real, fold, run.child("mean_response", fold.name))
         ]
-    if has_controls:
-        found["control"] = [_control(real, run.child("control").rng)]
-    if parts and is_population(real):
+    if controls is not None:
+        found["control"] = [drawn_answer(real.treated, controls, run.child("control").rng)]
+    if folds and is_population(real.treated):
         found["other_cells"] = [
-            _other_cells(real, fold, run.child("other_cells", fold.name).rng) for fold in parts
+            drawn_answer(
+                real.take(fold.test),
+                real.take(fold.train).treated,
+                run.child("other_cells", fold.name).rng,
+            )
+            for fold in folds
         ]
     return found
 
@@ -121,33 +128,20 @@ def _mean_response(real: Dataset, fold: Fold, run: RunContext) -> Iterator[Predi
     )
 
 
-def _control(real: Dataset, rng: np.random.Generator) -> Prediction:
-    """The controls of the question's context: their mean, and as many of them."""
-    control = np.flatnonzero(real.is_control)
-    return drawn_answer(real, np.flatnonzero(~real.is_control), control, rng)
-
-
-def _other_cells(real: Dataset, fold: Fold, rng: np.random.Generator) -> Prediction:
-    """The cells of other perturbations in the question's context: their mean, and as many."""
-    others = fold.train[~real.is_control[fold.train]]
-    return drawn_answer(real, fold.test, others, rng)
-
-
 def _probes(replicate: Dataset, rng: np.random.Generator) -> dict[str, list[Prediction]]:
     """The same answer to every question of a context: no answers, but nobody should gain by them.
 
     Both are of ALL responses of the other half, the tested ones among them: the mean in identical
     cells, and as many cells as the question has there.
     """
-    every = np.arange(replicate.n_profiles)
-    answer = drawn_answer(replicate, every, every, None)
+    answer = drawn_answer(replicate, replicate, None)
     if not is_population(replicate):
         return {"constant": [answer]}
     cells = np.repeat(answer.mean.astype(np.float32), IDENTICAL, axis=0)
     group = np.repeat(np.arange(len(answer.mean)), IDENTICAL)
     return {
         "constant": [replace(answer, cells=Population(cells, group))],
-        "all_cells": [drawn_answer(replicate, every, every, rng)],
+        "all_cells": [drawn_answer(replicate, replicate, rng)],
     }
 
 
