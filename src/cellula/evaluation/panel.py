@@ -39,7 +39,7 @@ from cellula.evaluation.summary import OVERALL, summary_table
 from cellula.evaluation.trivial import BASELINES, Material, draw_contest
 from cellula.kernels.blas_threads import one_blas_thread
 
-__all__ = ["BASELINES", "MODEL", "OVERALL", "Panel", "Predicted", "evaluate"]
+__all__ = ["BASELINES", "MODEL", "OVERALL", "Panel", "Predicted", "evaluate", "predictions_by"]
 
 #: The name of what is evaluated, where it is one prediction.
 MODEL = "model"
@@ -135,6 +135,18 @@ def evaluate(
         n_groups=len(contest.full[first].groups),
         has_replicate=contest.replicate is not None,
     )
+
+
+def predictions_by(predicted: Dataset, column: str) -> dict[str, Dataset]:
+    """The profiles of every label of a column, such as the seed of a model, by label.
+
+    Raises DataError when there is no such column.
+    """
+    labels = predicted.labels(column)
+    return {
+        str(name): predicted.take(np.asarray(labels.codes) == code)
+        for code, name in enumerate(labels.categories)
+    }
 
 
 def _answers(predicted: Predicted | Mapping[str, Predicted]) -> dict[str, list[Prediction]]:

@@ -19,8 +19,8 @@ __all__ = ["MOST_GAINED", "Probe", "cautions", "probe"]
 MOST_GAINED = 0.05
 #: What the probes are, in words.
 WORDS = {
-    "constant": "the mean of all responses in identical cells",
-    "all_cells": "a draw of the cells of all perturbations",
+    "constant": "the mean of all responses, the tested one among them, in identical cells",
+    "all_cells": "a draw of the cells of all perturbations, the tested one among them,",
 }
 
 
