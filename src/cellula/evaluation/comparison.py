@@ -81,12 +81,13 @@ def compare(
     value types differ (permuted readouts are put in order), or when two answers to one
     question disagree.
     """
-    found = real_side(observed, controls=controls, unit=unit, space=space).beside(predictions)
+    side = real_side(observed, controls=controls, unit=unit, space=space, gene_sets=gene_sets)
+    found = side.beside(predictions)
     if baseline is not None:
         base = gather(baseline, observed)
         rows = match(QueryTable.from_frame(found.groups), base)
         found = replace(found, baseline=base.mean[rows], baseline_name=baseline_name)
-    return replace(found, gene_sets=gene_sets)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class RealSide:
     reference: Floats | None
     cells: Population | None
     control_cells: tuple[Population, Codes] | None
+    gene_sets: GeneSets | None = None
 
     def beside(self, predictions: Iterable[Prediction]) -> Comparison:
         """The comparison with these predictions; errors as :func:`compare`."""
@@ -133,11 +135,17 @@ class RealSide:
             else _spread(answers.cells, rows, self.space),
             control_cells=None if own_controls is None else own_controls[0],
             control=None if own_controls is None else own_controls[1],
+            gene_sets=self.gene_sets,
         )
 
 
 def real_side(
-    observed: Dataset, *, controls: Dataset | None, unit: str, space: Space | None = None
+    observed: Dataset,
+    *,
+    controls: Dataset | None,
+    unit: str,
+    space: Space | None = None,
+    gene_sets: GeneSets | None = None,
 ) -> RealSide:
     """What comparisons of several predictions with the same profiles share.
 
@@ -162,6 +170,7 @@ def real_side(
         else _reference(controls, observed.readouts, questions, unit, units, own),
         cells=_population(observed.values, groups, space) if has_cells else None,
         control_cells=_control_cells(controls, questions, space) if has_cells else None,
+        gene_sets=gene_sets,
     )
 
 

@@ -34,11 +34,11 @@ META = "comparison.json"
 
 
 def packed(comparison: Comparison, folder: Path) -> None:
-    """Write a comparison into a new folder. Cells on disk stay where they are.
+    """Write a comparison into an empty folder. Cells on disk stay where they are.
 
     Raises StorageError when the disk refuses the cells.
     """
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in ARRAYS:
         array = getattr(comparison, name)
         if array is not None:
