@@ -20,6 +20,7 @@ from synthetic_perturbseq import SIZES, Size, bounds_of, generate, law_of
 from cellula.kernels.control_wasserstein import wasserstein_to_control
 from cellula.kernels.counters import resample_counts, resampled_sums
 from cellula.kernels.energy import energy_to_control
+from cellula.kernels.entropic_transport import entropic_cost
 from cellula.kernels.mmd import energy_and_mmd_to_control, least_gamma
 from cellula.kernels.squared_distance import squared_e_distance_to_control
 
@@ -168,3 +169,21 @@ def test_bootstrap_of_many_metrics() -> None:
         ends = (np.quantile(part, level, axis=0) for part in (sums / n_units, means))
         np.testing.assert_allclose(*ends, atol=0.1 / np.sqrt(n_units))
     report("2,000 perturbations x 20 metrics x 10,000 resamples", "a NumPy loop", ours, theirs)
+
+
+def test_entropic_transport(components: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    ot = pytest.importorskip("ot", reason="the peer is in the extra 'test'")
+    cells, bounds, control = components
+    x, y = cells[bounds[0] : bounds[1]], control[:500]
+    cost = ot.dist(x, y)
+    entropy = 0.05 * float(np.median(cost))
+
+    def with_pot() -> float:
+        _, log = ot.sinkhorn([], [], cost, entropy, stopThr=1e-5, numItermax=5000, log=True)
+        potentials = np.log(log["u"]).mean() + np.log(log["v"]).mean()
+        return float(entropy * (potentials + np.log(cost.size)))
+
+    theirs, expected = cpu_seconds(with_pot)
+    ours, value = cpu_seconds(lambda: entropic_cost(cost, entropy))
+    assert value == pytest.approx(expected, rel=1e-5)
+    report(f"entropic transport, {cost.shape[0]} x {cost.shape[1]} cells", "POT", ours, theirs)
