@@ -74,8 +74,9 @@ def compare(
     ``reference`` is the mean of the real controls of the group's context and unit, or of the
     context where the controls have no such unit; NaN where the context has no control. Cells
     are kept where the predictions carry them or a group holds more than one profile, projected
-    through ``space`` where one is given; with them the controls of the group's context. Where
-    values are on disk, cells stay there and means are made block by block.
+    through ``space`` where one is given; with them the controls of the group's context, and which
+    unit each of them is of. Where values are on disk, cells stay there and means are made block
+    by block.
 
     Raises DataError, naming it, when an observed question has no answer, when readouts or
     value types differ (permuted readouts are put in order), or when two answers to one
@@ -109,6 +110,7 @@ class RealSide:
     reference: Floats | None
     cells: Population | None
     control_cells: tuple[Population, Codes] | None
+    control_units: Codes | None = None
     gene_sets: GeneSets | None = None
 
     def beside(self, predictions: Iterable[Prediction]) -> Comparison:
@@ -135,6 +137,7 @@ class RealSide:
             else _spread(answers.cells, rows, self.space),
             control_cells=None if own_controls is None else own_controls[0],
             control=None if own_controls is None else own_controls[1],
+            control_units=None if own_controls is None else self.control_units,
             gene_sets=self.gene_sets,
         )
 
@@ -170,6 +173,7 @@ def real_side(
         else _reference(controls, observed.readouts, questions, unit, units, own),
         cells=_population(observed.values, groups, space) if has_cells else None,
         control_cells=_control_cells(controls, questions, space) if has_cells else None,
+        control_units=_control_units(controls, unit, units),
         gene_sets=gene_sets,
     )
 
@@ -234,6 +238,23 @@ def _control_cells(
     return _population(controls.values, code.astype(np.int64), space), own
 
 
+def _control_units(controls: Dataset | None, unit: str, units: tuple[str, ...]) -> Codes | None:
+    """The unit of every control, in the order of :func:`_control_cells`: codes of ``units``.
+
+    -1 for another unit; None without controls, or where they do not have this unit.
+    """
+    if controls is None or unit in QUESTION_UNITS or not controls.has_role(unit):
+        return None
+    (context,), _ = label_codes([controls.queries().context])
+    return _units_of(controls, unit, units)[np.argsort(context, kind="stable")]
+
+
+def _units_of(controls: Dataset, unit: str, units: tuple[str, ...]) -> Codes:
+    labels = controls.labels(unit)
+    codes = pd.Index(units).get_indexer(np.asarray(labels.categories, str))[labels.codes]
+    return np.asarray(codes, np.int64)
+
+
 def _reference(
     controls: Dataset,
     readouts: tuple[str, ...],
@@ -251,8 +272,7 @@ def _reference(
     reference = group_means(controls.values, named, len(contexts))[context]
     if unit in QUESTION_UNITS or not controls.has_role(unit):
         return reference
-    labels = controls.labels(unit)
-    of_unit = pd.Index(units).get_indexer(np.asarray(labels.categories, str))[labels.codes]
+    of_unit = _units_of(controls, unit, units)
     known = np.flatnonzero(of_unit >= 0)
     if not len(known):
         return reference

@@ -61,6 +61,7 @@ def concatenate(parts: Sequence[Comparison]) -> Comparison:
         predicted_cells=_cells(parts, "predicted_cells"),
         control_cells=_cells(parts, "control_cells", offsets),
         control=_controls(parts, offsets),
+        control_units=_control_units(parts, index),
         gene_sets=head.gene_sets,
     )
 
@@ -105,6 +106,21 @@ def _controls(parts: Sequence[Comparison], offsets: NDArray[np.int64]) -> NDArra
             for part, offset in zip(parts, offsets[:-1], strict=True)
         ]
     )
+
+
+def _control_units(parts: Sequence[Comparison], units: pd.Index) -> NDArray[np.int64] | None:
+    """The unit of every control cell of all parts; -1 where a part has none."""
+    if all(part.control_units is None for part in parts):
+        return None
+    return np.concatenate(
+        [
+            np.full(len(part.control_cells.group), -1)
+            if part.control_units is None
+            else np.append(units.get_indexer(list(part.units)), -1)[part.control_units]
+            for part in parts
+            if part.control_cells is not None
+        ]
+    ).astype(np.int64)
 
 
 def _cells(

@@ -30,6 +30,8 @@ ARRAYS = (
     "control",
 )
 POPULATIONS = ("observed_cells", "predicted_cells", "control_cells")
+#: Of the control cells, which are not divided.
+UNITS = "control_units"
 META = "comparison.json"
 
 
@@ -43,6 +45,8 @@ def packed(comparison: Comparison, folder: Path) -> None:
         array = getattr(comparison, name)
         if array is not None:
             np.save(folder / f"{name}.npy", array)
+    if comparison.control_units is not None:
+        np.save(folder / f"{UNITS}.npy", comparison.control_units)
     sets = comparison.gene_sets
     if sets is not None:
         np.save(folder / "members.npy", sets.members)
@@ -81,6 +85,7 @@ def unpacked(folder: Path, first: int, stop: int) -> Comparison:
         units=tuple(meta["units"]),
         readouts=tuple(meta["readouts"]),
         baseline_name=meta["baseline_name"],
+        control_units=_rows(folder / f"{UNITS}.npy", 0, None),
         gene_sets=None
         if names is None
         else GeneSets(tuple(names), np.load(folder / "members.npy")),
@@ -89,7 +94,7 @@ def unpacked(folder: Path, first: int, stop: int) -> Comparison:
     )
 
 
-def _rows(path: Path, first: int, stop: int) -> Any:
+def _rows(path: Path, first: int, stop: int | None) -> Any:
     """Some rows of an array, or None where there is none."""
     if not path.is_file():
         return None

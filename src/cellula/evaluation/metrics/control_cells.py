@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,14 +14,23 @@ from cellula.core.comparison import Comparison
 from cellula.core.prediction import Population
 from cellula.kernels.column_values import Csr
 
-__all__ = ["Arms", "Batch", "arms_of", "batches", "csr_of", "sizes_of"]
+__all__ = ["CELLS_OF_CONTROLS", "Arms", "Batch", "arms_of", "batches", "csr_of", "sizes_of"]
 
 #: Fewest cells of a group and of its controls.
 MIN_CELLS = 2
+#: Fewest controls of a group's own unit that stand for those of its context.
+FEWEST_OWN = 10
 #: Cells that are held together, beside the controls; a larger group is held alone.
 CELLS = 16_384
 
+#: What a definition says of them.
+CELLS_OF_CONTROLS = (
+    "for observed cells those of the group's context and unit of replication where they are at "
+    f"least {FEWEST_OWN}, else of its context; for predicted cells those of its context"
+)
+
 Codes = NDArray[np.int64]
+Side = Literal["observed", "predicted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +38,16 @@ class Arms:
     """Cells of the observed or predicted ``side`` and of the real controls, in the readouts.
 
     own: (groups,), the population of ``control`` that belongs to the group, -1 for none.
+    control_units: (control cells,), unit: (groups,): where controls of a group's own unit stand for
+    those of its context, as far as there are enough; None where they do not.
     """
 
     cells: Population
     control: Population
     own: Codes
-    side: str
+    side: Side
+    control_units: Codes | None = None
+    unit: Codes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +71,14 @@ def sizes_of(cells: Population | None, n_groups: int) -> Codes:
     return np.bincount(cells.group, minlength=n_groups).astype(np.int64)
 
 
-def arms_of(comparison: Comparison, cells: Population | None, side: str) -> Arms | str:
-    """Cells of a side beside the controls, or why no group can be held against them."""
+def arms_of(comparison: Comparison, side: Side) -> Arms | str:
+    """Cells of a side beside the controls, or why no group can be held against them.
+
+    Observed cells stand beside the controls of their own unit, for units differ; a prediction
+    serves all units, so its cells stand beside the controls of the context.
+    """
+    is_observed = side == "observed"
+    cells = comparison.observed_cells if is_observed else comparison.predicted_cells
     control, own = comparison.control_cells, comparison.control
     n_readouts = comparison.observed.shape[1]
     if cells is None:
@@ -72,6 +91,8 @@ def arms_of(comparison: Comparison, cells: Population | None, side: str) -> Arms
                 f"the cells have {width} coordinates, not the {n_readouts} readouts; compare "
                 "them in the readouts"
             )
+    if is_observed and comparison.control_units is not None:
+        return Arms(cells, control, own, side, comparison.control_units, comparison.unit)
     return Arms(cells, control, own, side)
 
 
@@ -83,9 +104,11 @@ def batches(arms: Arms, reasons: NDArray[Any]) -> Iterator[Batch]:
     depends on their sizes only.
     """
     _few(arms, reasons)
-    for code in np.unique(arms.own[reasons == ""]):
-        groups = np.flatnonzero((reasons == "") & (arms.own == code))
-        base = arms.control.block(int(code))
+    unit = _own_units(arms)
+    served = np.column_stack([arms.own, unit])
+    for code, own_unit in np.unique(served[reasons == ""], axis=0).tolist():
+        groups = np.flatnonzero((reasons == "") & (arms.own == code) & (unit == own_unit))
+        base = _controls_of(arms, code, own_unit)
         if not _is_finite(base):
             reasons[groups] = "a control cell has a value that is no number"
             continue
@@ -114,6 +137,27 @@ def _few(arms: Arms, reasons: NDArray[Any]) -> None:
     )
     reasons[n_own < MIN_CELLS] = f"fewer than {MIN_CELLS} control cells"
     reasons[own < 0] = "the group's context has no control cells"
+
+
+def _own_units(arms: Arms) -> Codes:
+    """The unit whose controls serve a group, -1 for those of its whole context: (groups,)."""
+    if arms.control_units is None or arms.unit is None:
+        return np.full(len(arms.own), -1)
+    n_units = int(max(arms.unit.max(initial=-1), arms.control_units.max(initial=-1))) + 1
+    is_known = arms.control_units >= 0
+    pairs = arms.control.group[is_known] * n_units + arms.control_units[is_known]
+    kept, count = np.unique(pairs, return_counts=True)
+    is_served = np.isin(arms.own * n_units + arms.unit, kept[count >= FEWEST_OWN])
+    return np.where(is_served & (arms.own >= 0), arms.unit, -1)
+
+
+def _controls_of(arms: Arms, code: int, unit: int) -> Any:
+    """The controls of a context, of one unit or (-1) of all: dense or CSR."""
+    cells = arms.control.block(code)
+    if unit < 0 or arms.control_units is None:
+        return cells
+    start, stop = np.searchsorted(arms.control.group, [code, code + 1])
+    return cells[arms.control_units[start:stop] == unit]
 
 
 def csr_of(*parts: Any) -> Csr:

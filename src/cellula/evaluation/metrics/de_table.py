@@ -2,7 +2,8 @@
 
 The rule: a two-sided Wilcoxon rank-sum test of the group's cells against the cells of its real
 controls [mann1947]_, readout by readout, and Benjamini and Hochberg's adjusted p over the readouts
-of the group [benjamini1995]_ below 0.05. The controls are real on both sides.
+of the group [benjamini1995]_ below 0.05. The controls are real on both sides: see
+:func:`cellula.evaluation.metrics.control_cells.arms_of`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from cellula.core.comparison import Comparison
 from cellula.core.prediction import Population
 from cellula.evaluation.metrics.control_cells import (
+    CELLS_OF_CONTROLS,
     Arms,
     Batch,
     arms_of,
@@ -37,10 +39,7 @@ CALLED = (
     "called readouts: a Wilcoxon rank-sum p, adjusted by Benjamini and Hochberg over all readouts "
     f"of the group, below {LEVEL:g} in the observed cells against the cells of its real controls"
 )
-CONTROL = (
-    "real controls of the group's context: their mean for the changes of both sides, their cells "
-    "for the tests"
-)
+CONTROL = f"real controls: of changes, the mean of both sides; of tests, {CELLS_OF_CONTROLS}"
 NONE_CALLED = "no readout of the observed cells differs from control"
 
 Floats = NDArray[np.float64]
@@ -60,10 +59,11 @@ class Tested:
 
 def observed_tested(comparison: Comparison) -> Tested:
     """Tests of the observed cells, made once for all comparisons that share them."""
-    arms = arms_of(comparison, comparison.observed_cells, "observed")
+    arms = arms_of(comparison, "observed")
     if isinstance(arms, str):
         return _untested(comparison, arms)
-    return arms.cells.derived(_observed, arms.control, arms.own)
+    beside = arms.control, arms.own, arms.control_units, arms.unit
+    return arms.cells.derived(_observed, *beside)
 
 
 def predicted_tested(comparison: Comparison) -> Tested:
@@ -72,7 +72,7 @@ def predicted_tested(comparison: Comparison) -> Tested:
     Where a group has more predicted than observed cells, its p is that of as many cells as were
     observed: U scaled by the ratio, its ties with the cube. So copies of cells add no power.
     """
-    arms = arms_of(comparison, comparison.predicted_cells, "predicted")
+    arms = arms_of(comparison, "predicted")
     if isinstance(arms, str):
         return _untested(comparison, arms)
     return arms.cells.derived(_predicted, arms.control, arms.own, comparison.observed_cells)
@@ -83,8 +83,15 @@ def _untested(comparison: Comparison, reason: str) -> Tested:
     return Tested(np.full(shape, np.nan), np.zeros(shape, bool), np.full(shape[0], reason))
 
 
-def _observed(cells: Population, control: Population, own: Codes) -> Tested:
-    return _tested(Arms(cells, control, own, "observed"), sizes_of(cells, len(own)))
+def _observed(
+    cells: Population,
+    control: Population,
+    own: Codes,
+    control_units: Codes | None,
+    unit: Codes | None,
+) -> Tested:
+    arms = Arms(cells, control, own, "observed", control_units, unit)
+    return _tested(arms, sizes_of(cells, len(own)))
 
 
 def _predicted(

@@ -18,6 +18,7 @@ __all__ = ["RULE", "Weights", "de_weights"]
 #: Cells that become sparse together.
 ROWS = 8192
 
+Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 RULE = (
@@ -43,17 +44,24 @@ def de_weights(comparison: Comparison) -> Weights:
     They come from the observed cells and the real controls only, so no prediction moves them, and
     are made once for all comparisons that share these.
     """
-    arms = arms_of(comparison, comparison.observed_cells, "observed")
+    arms = arms_of(comparison, "observed")
     if isinstance(arms, str):
         shape = comparison.observed.shape
         return Weights(np.full(shape, np.nan), np.full(shape[0], arms))
-    return arms.cells.derived(_weights, arms.control, arms.own)
+    beside = arms.control, arms.own, arms.control_units, arms.unit
+    return arms.cells.derived(_weights, *beside)
 
 
-def _weights(cells: Population, control: Population, own: NDArray[np.int64]) -> Weights:
+def _weights(
+    cells: Population,
+    control: Population,
+    own: Codes,
+    control_units: Codes | None,
+    unit: Codes | None,
+) -> Weights:
     reasons = np.full(len(own), "", object)
     values: Floats = np.full((len(own), cells.n_dimensions), np.nan)
-    for batch in batches(Arms(cells, control, own, "observed"), reasons):
+    for batch in batches(Arms(cells, control, own, "observed", control_units, unit), reasons):
         values[batch.groups] = _shares(np.nan_to_num(np.abs(_t(batch)), nan=0.0))
     is_flat = (reasons == "") & np.isnan(values).any(axis=1)
     reasons[is_flat] = "all readouts differ alike from control"
@@ -79,7 +87,7 @@ def _shares(size: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(scaled / scaled.sum(axis=1, keepdims=True), np.float64)
 
 
-def _add(cells: Any, group: NDArray[np.int64], moments: GroupMoments) -> None:
+def _add(cells: Any, group: Codes, moments: GroupMoments) -> None:
     """Add cells (cells, readouts) to the moments of their groups, block by block."""
     for start in range(0, len(group), ROWS):
         part = slice(start, start + ROWS)

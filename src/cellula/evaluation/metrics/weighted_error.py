@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
+from cellula.evaluation.metrics.control_cells import CELLS_OF_CONTROLS
 from cellula.evaluation.metrics.de_weights import RULE, de_weights
 from cellula.evaluation.metrics.sums import mean_terms, missing, pooled_terms, ratio
 
@@ -36,7 +37,7 @@ class WeightedMse:
         layer="gene",
         space="readouts",
         genes="all readouts, by their weight in the group",
-        control="cells of the real controls of the group's context, for the weights",
+        control=f"real controls, for the weights: {CELLS_OF_CONTROLS}",
         aggregation="equal-weight mean over groups with at least 2 observed cells and 2 controls",
         direction="lower",
         ideal=0.0,
@@ -79,8 +80,10 @@ class R2Weighted:
         layer="gene",
         space="readouts",
         genes="all readouts, by their weight in the group",
-        control="mean of the real controls of the group's context on both sides, and their cells "
-        "for the weights",
+        control=(
+            "mean of the real controls of the group's context and unit on both sides; for the "
+            f"weights: {CELLS_OF_CONTROLS}"
+        ),
         aggregation="both sums pooled over groups with at least 2 observed cells and 2 controls",
         direction="higher",
         ideal=1.0,
