@@ -5,14 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
-from cellula.core.dataset import Dataset
+from cellula.core.dataset import Dataset, Matrix
 from cellula.core.prediction import Population, Prediction
-from cellula.evaluation.comparison import group_means
 from cellula.evaluation.question import distinct, joint_codes, label_codes
 
-__all__ = ["as_many_cells", "drawn_answer", "is_population"]
+__all__ = ["as_many_cells", "drawn_answer", "is_population", "part_means"]
+
+
+def part_means(profiles: Matrix, part: NDArray[np.int64], n_parts: int) -> NDArray[np.float64]:
+    """Means of some parts of the profiles: (n_parts, readouts); 0 for a part without any.
+
+    profiles: (profiles, readouts), dense or CSR; part: (profiles,) codes. Of few parts of many
+    profiles: one product with a sparse matrix, which sums in the order of the profiles.
+    """
+    n = len(part)
+    dealer = sp.csr_matrix((np.ones(n), (part, np.arange(n))), shape=(n_parts, n))
+    sums = dealer @ profiles
+    dense = np.asarray(sums.toarray() if sp.issparse(sums) else sums, np.float64)
+    return dense / np.maximum(np.bincount(part, minlength=n_parts), 1)[:, None]
 
 
 def is_population(profiles: Dataset) -> bool:
@@ -33,8 +47,10 @@ def drawn_answer(asked: Dataset, pool: Dataset, rng: np.random.Generator | None)
     size = np.bincount(every, minlength=int(max(every.max(), rows.max())) + 1)[rows]
     (of_question, of_pool), names = label_codes([questions.context, pool.queries().context])
     is_known = np.bincount(of_pool, minlength=len(names)) > 0
-    means = group_means(pool.values, of_pool, len(names))
-    whole = group_means(pool.values, np.zeros(pool.n_profiles, np.int64), 1)
+    mean = part_means(pool.values, of_pool, len(names))[of_question]
+    if not is_known[of_question].all():
+        whole = part_means(pool.values, np.zeros(pool.n_profiles, np.int64), 1)
+        mean = np.where(is_known[of_question][:, None], mean, whole)
     cells = None
     if rng is not None and size.max(initial=0) > 1:
         candidates = [np.flatnonzero(of_pool == code) for code in range(len(names))]
@@ -48,7 +64,7 @@ def drawn_answer(asked: Dataset, pool: Dataset, rng: np.random.Generator | None)
         queries=questions,
         readouts=pool.readouts,
         value_type=pool.value_type,
-        mean=np.where(is_known[of_question][:, None], means[of_question], whole),
+        mean=mean,
         in_domain=is_known[of_question],
         cells=cells,
     )

@@ -26,13 +26,14 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
+from cellula.core.dataset import Matrix
 from cellula.core.matrix import loaded
 from cellula.core.numerals import plural
 from cellula.core.prediction import Population
+from cellula.evaluation.drawn import part_means
 from cellula.evaluation.score import row_codes
 
 __all__ = ["RESOLVABILITY", "THIRDS", "Resolvability", "responses"]
@@ -118,7 +119,7 @@ def _parts(
     return left
 
 
-def _cells_of(population: Population, groups: NDArray[np.int64]) -> tuple[sp.csr_matrix, Floats]:
+def _cells_of(population: Population, groups: NDArray[np.int64]) -> tuple[Matrix, Floats]:
     """The cells of some groups, and the share of them that each group holds."""
     start, stop = np.searchsorted(population.group, [groups, groups + 1])
     rows = [np.arange(a, b) for a, b in zip(start, stop, strict=True)]
@@ -127,14 +128,11 @@ def _cells_of(population: Population, groups: NDArray[np.int64]) -> tuple[sp.csr
     return loaded(population.values[np.concatenate([np.arange(0), *rows])]), share
 
 
-def _dealt(cells: sp.csr_matrix, n_parts: int, rng: np.random.Generator) -> Floats:
+def _dealt(cells: Matrix, n_parts: int, rng: np.random.Generator) -> Floats:
     """Means of random parts of equal size (to one cell): (parts, readouts)."""
     n = cells.shape[0]
     part = rng.permutation(np.arange(n) % n_parts)
-    dealer = sp.csr_matrix((np.ones(n), (part, np.arange(n))), shape=(n_parts, n))
-    sums = dealer @ cells
-    dense = sums.toarray() if sp.issparse(sums) else np.asarray(sums)
-    return np.asarray(dense / np.bincount(part, minlength=n_parts)[:, None], np.float64)
+    return part_means(cells, part, n_parts)
 
 
 # -- judgement --------------------------------------------------------------------------------
