@@ -50,6 +50,7 @@ def test_reasons() -> None:
         lower=None,
         upper=None,
         baseline=None,
+        gene_sets=None,
         observed=given.observed[:, :2],
         predicted=given.predicted[:, :2],
         reference=reference[:, :2],

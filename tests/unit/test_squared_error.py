@@ -31,6 +31,7 @@ def test_values_equal_scikit_learn() -> None:
         upper=None,
         reference=None,
         baseline=None,
+        gene_sets=None,
     )
     assert score(R2(), one).value == pytest.approx(r2_score(x[:, 0], y[:, 0]))
 

@@ -15,6 +15,7 @@ import test_challenge_files
 import test_depmap_csv
 import test_gene_ontology
 import test_geo_series_matrix
+import test_gmt
 import test_hpa_table
 import test_open_problems
 import test_pytdc_table
@@ -78,6 +79,7 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "gctx": written(matrix(), "t.gctx"),
     "gene_ontology": test_gene_ontology.made,
     "geo_series_matrix": test_geo_series_matrix.made,
+    "gmt": text(test_gmt.SETS, "hallmark.gmt"),
     "h5ad": written(matrix(), "t.h5ad"),
     "h5mu": written(two_modalities().data, "t.h5mu"),
     "hpa": lambda folder: test_hpa_table.zipped(folder, test_hpa_table.LONG),
@@ -107,7 +109,7 @@ def test_half_a_file_is_refused(name: str, tmp_path: Path) -> None:
         cut = path
     whole = cut.read_bytes()
     lines = whole.rstrip(b"\n").split(b"\n")
-    is_text = name in {"depmap", "gene_ontology", "pytdc", "tcga"}
+    is_text = name in {"depmap", "gene_ontology", "gmt", "pytdc", "tcga"}
     kept = whole[: whole.rindex(lines[-1]) + 6] if is_text else whole[: len(whole) // 2]
     cut.write_bytes(kept)
     with pytest.raises(DataError) as caught:

@@ -28,7 +28,12 @@ def evaluate(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder for tables and report.html.")],
     preset: Annotated[
-        str, typer.Option("--preset", help="full, or the rules of a challenge: vcc2025, vcc2026.")
+        str,
+        typer.Option(
+            "--preset",
+            help="perturbation, drug_response, time_course, integration, generation, full; or the "
+            "rules of a challenge: vcc2025, vcc2026.",
+        ),
     ] = "full",
     pred_roles: Annotated[
         str | None,
@@ -45,6 +50,12 @@ def evaluate(
         list[str] | None,
         typer.Option("--metric", help="Name of a metric; may be repeated (default: all)."),
     ] = None,
+    gene_sets: Annotated[
+        Path | None, typer.Option("--gene-sets", help="A .gmt file, for metrics of pathways.")
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, help="Draws of folds and halves.")
+    ] = 1,
     unit: Annotated[
         str | None, typer.Option("--unit", help="Role of the unit of replication.")
     ] = None,
@@ -58,12 +69,30 @@ def evaluate(
     ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     threads: Annotated[int, typer.Option("--threads", min=1)] = 1,
+    memory: Annotated[
+        float | None,
+        typer.Option(
+            "--memory", min=0, help="GB that may be used (default: most of what is free)."
+        ),
+    ] = None,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            "--scratch", exists=True, file_okay=False, help="Folder for what exceeds the memory."
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", help="tcp://... of a Dask scheduler; shares --scratch."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace tables and report.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score predictions beside the best trivial answer and a replicate of the real cells."""
+    from contextlib import ExitStack
     from tempfile import TemporaryDirectory
 
+    from cellula.core import registry
     from cellula.core.run import run_context
     from cellula.report.evaluation import render_evaluation
     from cellula.validation.evaluating import Asked, evaluate_files
@@ -83,10 +112,18 @@ def evaluate(
         metrics=tuple(metric or ()),
         preset=preset,
         has_embedding=not no_embedding,
+        memory_gb=memory,
+        gene_sets=gene_sets,
+        repeats=repeats,
     )
     began = _clocks()
-    with TemporaryDirectory() as scratch:
-        run = run_context(seed, Path(scratch), threads=threads, progress=TerminalProgress())
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(dir=scratch)))
+        dask = None if scheduler is None else registry.load("cluster", "dask").connected(scheduler)
+        cluster = None if dask is None else stack.enter_context(dask)
+        run = run_context(
+            seed, folder, threads=threads, progress=TerminalProgress(), cluster=cluster
+        )
         found = evaluate_files(asked, run)
     page = render_evaluation(found, _command(asked, seed))
     cost = _cost(began)
@@ -113,7 +150,7 @@ def _cost(began: tuple[float, float]) -> dict[str, float]:
 
 def _command(asked: Asked, seed: int) -> str:
     """The command line with bare names of files: where they lay is nobody else's business."""
-    from cellula.validation.evaluating import FULL
+    from cellula.validation.evaluating import TASKS
 
     words = ["cellula", "evaluate", "--real", asked.real.name, "--pred", asked.predicted.name]
     words += ["--roles", _joined(asked.columns)]
@@ -121,10 +158,12 @@ def _command(asked: Asked, seed: int) -> str:
         words += ["--pred-roles", _joined(asked.predicted_columns)]
     given = {
         "--preset": asked.preset,
-        "--value-type": str(asked.value_type) if asked.preset == FULL else None,
+        "--value-type": str(asked.value_type) if asked.preset in TASKS else None,
         "--unit": asked.unit,
         "--dose-unit": asked.dose_unit,
         "--time-unit": asked.time_unit,
+        "--gene-sets": None if asked.gene_sets is None else asked.gene_sets.name,
+        "--repeats": str(asked.repeats) if asked.repeats > 1 else None,
         "--seed": str(seed),
     }
     words += [word for name, value in given.items() if value for word in (name, value)]

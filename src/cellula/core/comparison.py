@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,9 @@ class Comparison:
     so a correlation never mixes folds within a stratum. Absent parts are None.
     observed_cells, predicted_cells: cells whose group is the row of the group. control_cells: the
     real controls, whose group is a code of ``control`` (groups,): the population of controls that
-    belongs to the group, -1 for none. gene_sets: over the readouts.
+    belongs to the group, -1 for none. control_units: (control cells,) the unit of every one of
+    them, as a code of ``units``, -1 for another; None where controls have none. gene_sets: over
+    the readouts.
     """
 
     groups: pd.DataFrame
@@ -64,6 +67,7 @@ class Comparison:
     predicted_cells: Population | None = None
     control_cells: Population | None = None
     control: NDArray[np.int64] | None = None
+    control_units: NDArray[np.int64] | None = None
     gene_sets: GeneSets | None = None
 
     def __post_init__(self) -> None:
@@ -80,6 +84,10 @@ class Comparison:
             raise DataError("the cells of controls need the population of every group, and it them")
         if self.control is not None and self.control.shape != shape[:1]:
             raise DataError(f"control has shape {self.control.shape}; expected {shape[:1]}")
+        if self.control_units is not None and (
+            self.control_cells is None or self.control_units.shape != self.control_cells.group.shape
+        ):
+            raise DataError("the units of controls are not one for every cell of the controls")
         if self.gene_sets is not None and self.gene_sets.members.shape[1] != shape[1]:
             raise DataError(
                 f"the gene sets are of {self.gene_sets.members.shape[1]} readouts, not {shape[1]}"
@@ -87,6 +95,32 @@ class Comparison:
         for column in ("perturbation", "context"):
             if column not in self.groups.columns:
                 raise DataError(f"the groups have no column {column!r}")
+
+    def part(self, first: int, stop: int) -> Comparison:
+        """The groups first, ..., stop - 1 with their cells; units and controls stay numbered."""
+        rows = slice(first, stop)
+
+        def some(array: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if array is None else array[rows]
+
+        def cells(population: Population | None) -> Population | None:
+            return None if population is None else population.part(first, stop)
+
+        return replace(
+            self,
+            groups=self.groups.iloc[rows].reset_index(drop=True),
+            unit=self.unit[rows],
+            observed=self.observed[rows],
+            predicted=self.predicted[rows],
+            lower=some(self.lower),
+            upper=some(self.upper),
+            reference=some(self.reference),
+            baseline=some(self.baseline),
+            fold=some(self.fold),
+            control=some(self.control),
+            observed_cells=cells(self.observed_cells),
+            predicted_cells=cells(self.predicted_cells),
+        )
 
     def take(self, rows: NDArray[np.bool_]) -> Comparison:
         """Some groups by a mask (groups,), without their cells; the units stay numbered."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.errors import DataError
 from cellula.core.prediction import Population
 from cellula.evaluation.question import join_frames
+from cellula.io.row_store import stacked
 
 __all__ = ["concatenate"]
 
@@ -61,6 +61,7 @@ def concatenate(parts: Sequence[Comparison]) -> Comparison:
         predicted_cells=_cells(parts, "predicted_cells"),
         control_cells=_cells(parts, "control_cells", offsets),
         control=_controls(parts, offsets),
+        control_units=_control_units(parts, index),
         gene_sets=head.gene_sets,
     )
 
@@ -107,6 +108,21 @@ def _controls(parts: Sequence[Comparison], offsets: NDArray[np.int64]) -> NDArra
     )
 
 
+def _control_units(parts: Sequence[Comparison], units: pd.Index) -> NDArray[np.int64] | None:
+    """The unit of every control cell of all parts; -1 where a part has none."""
+    if all(part.control_units is None for part in parts):
+        return None
+    return np.concatenate(
+        [
+            np.full(len(part.control_cells.group), -1)
+            if part.control_units is None
+            else np.append(units.get_indexer(list(part.units)), -1)[part.control_units]
+            for part in parts
+            if part.control_cells is not None
+        ]
+    ).astype(np.int64)
+
+
 def _cells(
     parts: Sequence[Comparison], name: str, starts: NDArray[np.int64] | None = None
 ) -> Population | None:
@@ -126,7 +142,5 @@ def _cells(
             f"the cells of the folds have {' and '.join(map(str, widths))} dimensions; "
             "fit every fold's space with the same number of components"
         )
-    matrices = [values for values, _ in found]
-    is_sparse = any(sp.issparse(values) for values in matrices)
-    values = sp.csr_matrix(sp.vstack(matrices)) if is_sparse else np.concatenate(matrices)
+    values = stacked([values for values, _ in found])
     return Population(values, np.concatenate([group for _, group in found]))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cellula.core.dataset import Matrix
 from cellula.core.errors import DataError
+from cellula.core.matrix import loaded
 from cellula.core.value_type import ValueType
 from cellula.evaluation.comparison import group_means
 from cellula.evaluation.question import label_codes
@@ -101,7 +102,7 @@ class _Values:
     is_counts: bool
 
     def of(self, rows: Codes) -> Matrix:
-        taken = self.matrix[rows]
+        taken = loaded(self.matrix[rows])
         values = taken if self.columns is None else taken[:, self.columns]
         if self.is_counts:
             return _logarithms(values)

@@ -25,7 +25,7 @@ from cellula.report.evaluation_scores import standing
 from cellula.report.evaluation_strata import strata
 from cellula.report.page import fill
 from cellula.report.words import value_words
-from cellula.validation.evaluating import FULL, Evaluated
+from cellula.validation.evaluating import TASKS, Evaluated
 
 __all__ = ["render_evaluation"]
 
@@ -129,7 +129,7 @@ def _again(found: Evaluated, command: str) -> Section:
         )
     )
     blocks: tuple[Block, ...] = (Code((command,)), facts)
-    if setting.preset == FULL:
+    if setting.preset in TASKS:
         blocks += (
             Text(
                 "The trivial answers and the replicate are made from the measured cells; nothing "

@@ -13,7 +13,8 @@ from cellula.core.prediction import Population
 
 __all__ = ["comparison", "perfect", "reorder", "shuffle_cells", "without_value"]
 
-N_CELLS = 9
+#: Cells of a group, and their spread: small, so that most readouts clearly differ from control.
+N_CELLS, SPREAD = 9, 0.05
 #: The readouts of every gene set.
 MEMBERS = np.array([list("11100"), list("01110"), list("00111")])
 
@@ -152,4 +153,4 @@ def without_value(given: Comparison, row: int) -> Comparison:
 
 def _cells(means: NDArray[np.float64], rng: np.random.Generator) -> Population:
     group = np.repeat(np.arange(len(means)), N_CELLS).astype(np.int64)
-    return Population(means[group] + 0.2 * rng.normal(size=(len(group), means.shape[1])), group)
+    return Population(means[group] + SPREAD * rng.normal(size=(len(group), means.shape[1])), group)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,31 +12,41 @@ import pandas as pd
 
 from cellula.core import registry
 from cellula.core.dataset import Dataset
-from cellula.core.errors import StudyError
+from cellula.core.errors import DataError, StudyError
 from cellula.core.metric import MetricDefinition
 from cellula.core.run import RunContext, SilentProgress
 from cellula.core.value_type import ValueType
 from cellula.evaluation.comparison import as_predictions
 from cellula.evaluation.effects import Effects, effects
 from cellula.evaluation.embedding import Embedding, embed
-from cellula.evaluation.panel import MODEL, evaluate
+from cellula.evaluation.gene_sets import MatchedGeneSets, match_gene_sets
+from cellula.evaluation.panel import MODEL, Panel, evaluate
+from cellula.evaluation.panels import FULL, PANELS, metrics_of
 from cellula.evaluation.presets.evaluate import preset_of
 from cellula.evaluation.sides import Side, Sides, sides_of
 from cellula.io.digest import hash_source
-from cellula.validation.exploratory import Declared, open_declared
+from cellula.io.formats import read
+from cellula.io.presence import is_there
+from cellula.validation.exploratory import Declared, profiles_source
 from cellula.validation.judging import judge
+from cellula.validation.streaming import open_pair
 
-__all__ = ["FULL", "Asked", "Evaluated", "Pictures", "Setting", "evaluate_files"]
+__all__ = ["TASKS", "Asked", "Evaluated", "Pictures", "Setting", "evaluate_files"]
 
-#: The preset that is no challenge's: every metric, beside our own baselines and ceiling.
-FULL = "full"
+#: The presets that are no challenge's: the panels of metrics of a task, or all metrics.
+TASKS = (*PANELS, FULL)
 #: The packages whose version may move a number or a point.
 PACKAGES = ("cellula", "numpy", "scipy", "pandas", "scikit-learn", "umap-learn", "numba")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Two files and what their columns are; predicted_columns None: those of the real file."""
+    """Two files and what their columns are; predicted_columns None: those of the real file.
+
+    preset: a challenge, or a task whose panel of metrics is scored. memory_gb: what the process
+    may take, None for most of what is free. gene_sets: a ``.gmt`` file. repeats: how often folds
+    and halves are drawn.
+    """
 
     real: Path
     predicted: Path
@@ -50,6 +60,9 @@ class Asked:
     metrics: tuple[str, ...] = ()
     preset: str = FULL
     has_embedding: bool = True
+    memory_gb: float | None = None
+    gene_sets: Path | None = None
+    repeats: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +138,28 @@ def evaluate_files(asked: Asked, run: RunContext) -> Evaluated:
 
     Raises StudyError or DataError naming file, column and remedy.
     """
-    return _panel(asked, run) if asked.preset == FULL else _challenge(asked, run)
+    return _panel(asked, run) if asked.preset in TASKS else _challenge(asked, run)
 
 
 def _panel(asked: Asked, run: RunContext) -> Evaluated:
-    real, predicted = _opened(asked)
+    real, predicted = _opened(asked, run)
     answers = [replace(part, value_type=real.value_type) for part in as_predictions(predicted)]
-    panel = evaluate(real, answers, run, unit=asked.unit, metrics=asked.metrics)
+    matched = None if asked.gene_sets is None else _gene_sets(asked.gene_sets, real.readouts)
+    panel = evaluate(
+        real,
+        answers,
+        run,
+        unit=asked.unit,
+        metrics=asked.metrics or metrics_of(asked.preset),
+        repeats=asked.repeats,
+        gene_sets=None if matched is None else matched.sets,
+    )
     sides = _sides(real, predicted)
     setting = _setting(asked, sides, real.value_type)
     names = [str(name).partition("@")[0] for name in panel.scores["metric"].unique()]
     known = [registry.load("metric", name)().definition for name in names]
     return Evaluated(
-        tables={"scores": panel.scores, "summary": panel.summary},
+        tables=_tables(panel, asked.repeats),
         setting=replace(
             setting,
             unit=panel.unit,
@@ -146,11 +168,31 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
         ),
         pictures=_pictures(asked, sides, run),
         definitions={one.id: one for one in known},
+        cautions=() if matched is None or not matched.too_small else (matched.describe(),),
     )
 
 
-def _opened(asked: Asked) -> tuple[Dataset, Dataset]:
-    """Real and predicted profiles; of the predicted ones all numbers are taken as they are."""
+def _tables(panel: Panel, repeats: int) -> Mapping[str, pd.DataFrame]:
+    """The tables that are written; the spread where there are several draws."""
+    tables = {
+        "scores": panel.scores,
+        "summary": panel.summary,
+        "strata": panel.strata,
+        "paired": panel.paired,
+    }
+    return tables if repeats == 1 else {**tables, "spread": panel.spread}
+
+
+def _gene_sets(path: Path, readouts: Sequence[str]) -> MatchedGeneSets:
+    """The gene sets of a file among the readouts. Raises DataError where there is none."""
+    table = read(path) if is_there(path) else None
+    if not isinstance(table, pd.DataFrame):
+        raise DataError(f"{path} holds no gene sets; give a .gmt file")
+    return match_gene_sets(table, readouts)
+
+
+def _opened(asked: Asked, run: RunContext) -> tuple[Dataset, Dataset]:
+    """Real and predicted profiles, in memory or on a disk; predicted numbers are as they are."""
     declared = Declared(
         asked.real,
         asked.columns,
@@ -159,14 +201,13 @@ def _opened(asked: Asked) -> tuple[Dataset, Dataset]:
         dose_unit=asked.dose_unit,
         time_unit=asked.time_unit,
     )
-    real = open_declared(declared)
     given = asked.predicted_columns or asked.columns
     columns = {role: column for role, column in given.items() if role != "control"}
     # A prediction may leave the range of what can be measured; only measured values are checked.
     loose = replace(
         declared, path=asked.predicted, columns=columns, where={}, value_type=ValueType.QUANTITY
     )
-    return real, open_declared(loose)
+    return open_pair(profiles_source(declared), profiles_source(loose), run, asked.memory_gb)
 
 
 def _sides(real: Dataset, predicted: Dataset) -> Sides:
@@ -197,7 +238,13 @@ def _require_plain(asked: Asked) -> None:
             f"{asked.preset} needs the roles perturbation=COLUMN and control=LABEL, the label of "
             "the controls in that column"
         )
-    fixed = {"metrics": asked.metrics, "unit": asked.unit, "where": asked.where}
+    fixed = {
+        "metrics": asked.metrics,
+        "unit": asked.unit,
+        "where": asked.where,
+        "gene sets": asked.gene_sets,
+        "repeats": asked.repeats > 1,
+    }
     given = [name for name, value in fixed.items() if value]
     if given:
         raise StudyError(f"{asked.preset} fixes {', '.join(given)}; leave them out, or use {FULL}")

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
 from cellula.core.numerals import plural
+from cellula.evaluation.metrics.change import centred_change, row_correlation
 from cellula.evaluation.metrics.sums import mean_terms, missing, ratio
 
 __all__ = ["PearsonDelta"]
 
 #: Fewest readouts of a profile: two points always correlate perfectly.
 MIN_READOUTS = 3
-#: A change below this share of the profile is rounding, not a change.
-TOLERANCE = 1e-12
 
 
 @final
@@ -39,6 +38,7 @@ class PearsonDelta:
         "an observed change that varies",
         direction="higher",
         ideal=1.0,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:
@@ -51,30 +51,18 @@ class PearsonDelta:
         if comparison.reference is None:
             return _none(n_groups, "there are no controls to take a change from")
         reference = comparison.reference
-        observed = _centred(comparison.observed, reference)
-        predicted = _centred(comparison.predicted, reference)
-        norm_x = np.sqrt((observed**2).sum(axis=1))
-        norm_y = np.sqrt((predicted**2).sum(axis=1))
-        both = norm_x * norm_y
-        product = np.einsum("ij,ij->i", observed, predicted)
-        values = np.divide(product, both, out=np.zeros(n_groups), where=both > 0)
-        sides = missing(control=reference, observed=observed, predicted=predicted)
+        observed = centred_change(comparison.observed, reference)
+        predicted = centred_change(comparison.predicted, reference)
+        sides = missing(
+            control=reference, observed=comparison.observed, predicted=comparison.predicted
+        )
         flat = "the observed change is the same in all readouts"
-        reasons = np.where((sides == "") & (norm_x == 0), flat, sides)
-        return mean_terms(np.clip(values, -1.0, 1.0), reasons)
+        reasons = np.where((sides == "") & ((observed**2).sum(axis=1) == 0), flat, sides)
+        return mean_terms(row_correlation(observed, predicted), reasons)
 
     def finish(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over groups; NaN without groups."""
         return ratio(sums[..., 0], sums[..., 1])
-
-
-def _centred(profile: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Change minus its mean over readouts; 0 where it is rounding only: (groups, readouts)."""
-    change = profile - reference
-    centred = change - change.mean(axis=1, keepdims=True)
-    largest = np.maximum(np.abs(profile), np.abs(reference)).max(axis=1)
-    is_rounding = np.abs(centred).max(axis=1) <= TOLERANCE * largest
-    return np.where(is_rounding[:, None], 0.0, centred)
 
 
 def _none(n_groups: int, reason: str) -> Terms:
