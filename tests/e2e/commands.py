@@ -17,7 +17,7 @@ DATA = ["human", "knock_out", "cells.h5ad", "CC-BY-4.0", "log1p", "unseen_pertur
 COLUMNS = ["gene", "control", "line", ""]
 ANSWERS = "\n".join([*USE, *QUESTION, *DATA, *COLUMNS])
 FIT = ("--data", "cells.h5ad", "--roles", "perturbation=gene,control=control,context=line")
-
+SCORED = ("--metric", "rmse", "--no-embedding", "--out", "scored")
 
 Contents: TypeAlias = dict[str, bytes]
 
@@ -126,6 +126,12 @@ def commands() -> Mapping[str, Command]:
             )
             for suffix in ("h5ad", "h5mu")
         },
+        "evaluate": Command(
+            ("evaluate", "--real", "cells.h5ad", "--pred", "cells.h5ad", *FIT[2:], *SCORED),
+            (),
+            ("scored",),
+            tuple(f"scored/{name}" for name in ("scores.csv", "summary.csv", "report.html")),
+        ),
         "data-get": Command(
             ("data", "get", "pbmc68k", "--cache", "cache"),
             (),

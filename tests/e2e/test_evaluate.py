@@ -1,7 +1,8 @@
-"""``cellula evaluate``: two files in, two tables out."""
+"""``cellula evaluate``: two files in, two tables and a page out."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,12 +62,55 @@ def test_every_perturbation_and_metric_has_a_row(shell: Shell, predicted: AnnDat
     row = summary.loc["model", "pearson_delta@1"]
     assert row["value"] > 0.95 > row["b"]
     assert row["ceiling"] == "replicate"
+    page = Path("out/report.html").read_text("utf-8")
+    assert "pred.h5ad" in page
+    assert "<script" not in page
+    cost = json.loads(Path("out/cost.json").read_text())
+    assert cost["cpu_s"] > 0 < cost["peak_bytes"]
+
+
+@pytest.mark.requirement("E8", "R7")
+def test_two_runs_give_the_same_bytes(shell: Shell, predicted: AnnData) -> None:
+    """Whatever the threads, the paths and the folder; only what it cost may differ."""
+    shell(*WORDS, "--metric", "pearson_delta", "--threads", "2")
+    Path("there").mkdir()
+    for name in ("cells.h5ad", "pred.h5ad"):
+        Path(name).rename(f"there/{name}")
+    words = [f"there/{word}" if word.endswith(".h5ad") else word for word in WORDS[:-1]]
+    shell(*words, "again", "--metric", "pearson_delta")
+    for name in ("scores.csv", "summary.csv", "report.html"):
+        assert Path("out", name).read_bytes() == Path("again", name).read_bytes(), name
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "cost.json", "report.html", "scores.csv", "summary.csv",
+    ]  # fmt: skip
+
+
+def test_parquet_has_the_columns_of_csv_and_takes_its_place(
+    shell: Shell, predicted: AnnData
+) -> None:
+    words = (*WORDS, "--metric", "rmse", "--no-embedding")
+    shell(*words)
+    csv = {name: pd.read_csv(f"out/{name}.csv") for name in ("scores", "summary")}
+    assert "exists" in shell(*words, "--format", "parquet", exit_code=1)
+    shell(*words, "--format", "parquet", "--force")
+    for name, table in csv.items():
+        other = pd.read_parquet(f"out/{name}.parquet")
+        assert list(other.columns) == list(table.columns)
+        assert np.allclose(other["value"], table["value"])
+        assert not Path(f"out/{name}.csv").exists()
+    assert "left out (--no-embedding)" in Path("out/report.html").read_text("utf-8")
 
 
 def test_tables_are_not_overwritten(shell: Shell, predicted: AnnData) -> None:
-    shell(*WORDS, "--metric", "rmse")
-    assert "exists" in shell(*WORDS, "--metric", "rmse", exit_code=1)
-    shell(*WORDS, "--metric", "rmse", "--force")
+    words = (*WORDS, "--metric", "rmse", "--no-embedding")
+    shell(*words)
+    Path("out/notes.txt").write_text("mine")
+    Path("out/scores.csv").write_text("old")
+    assert "exists" in shell(*words, exit_code=1)
+    assert Path("out/scores.csv").read_text() == "old"
+    shell(*words, "--force")
+    assert Path("out/scores.csv").read_text() != "old"
+    assert Path("out/notes.txt").read_text() == "mine"
 
 
 def test_a_perturbation_without_an_answer_is_named(shell: Shell, predicted: AnnData) -> None:
@@ -100,13 +144,32 @@ CHALLENGE = ("evaluate", "--real", "real.h5ad", "--pred", "again.h5ad", "--out",
 @pytest.mark.parametrize("preset", ["vcc2025", "vcc2026"])
 def test_the_rules_of_a_challenge(shell: Shell, screen: AnnData, preset: str) -> None:
     roles = "perturbation=target_gene,control=control,context=context"
-    shell(*CHALLENGE, "--preset", preset, "--roles", roles)
+    shell(*CHALLENGE, "--preset", preset, "--roles", roles, "--no-embedding")
     scores = pd.read_csv("out/scores.csv")
-    assert list(scores.columns) == ["perturbation", "context", "metric", "value", "reason"]
+    first = ["perturbation", "context", "metric", "value", "reason"]
+    assert list(scores.columns) == [*first, "control", "mean", "replicate", "response"]
     assert set(scores["context"]) == {"a", "b"}
     assert (scores.groupby(["metric", "context"]).size() == 8).all()
     overall = pd.read_csv("out/summary.csv").set_index("metric").loc["overall"]
     assert (overall["anchored"] > 0.9).all()  # a second sample is a replicate of full depth
+    page = Path("out/report.html").read_text("utf-8")
+    assert "Overall, a" in page
+    assert f"preset <code>{preset}</code>" in page
+
+
+@pytest.mark.requirement("O1")
+def test_a_caution_of_a_challenge_stands_on_the_page(shell: Shell, screen: AnnData) -> None:
+    """Effects three times as large raise pds_l1: the page says so beside the number."""
+    again = anndata.read_h5ad("again.h5ad")
+    controls = np.asarray(screen[screen.obs["target_gene"] == "control"].X.mean(axis=0)).ravel()
+    loud = np.maximum(controls + 3.0 * (again.X.toarray() - controls), 0.0)
+    again.X = sp.csr_matrix(np.rint(loud).astype(np.float32))
+    again.write_h5ad("again.h5ad")
+    roles = "perturbation=target_gene,control=control"
+    shell(*CHALLENGE, "--preset", "vcc2025", "--roles", roles, "--no-embedding")
+    page = Path("out/report.html").read_text("utf-8")
+    assert "pds_l1 rises" in page
+    assert "(caution 1)" in page  # beside the number
 
 
 def test_a_challenge_fixes_what_is_scored(shell: Shell, screen: AnnData) -> None:

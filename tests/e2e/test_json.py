@@ -82,7 +82,8 @@ WORDS = {
     " --perturbation-features features.csv",
     "predict": "--fitted fitted --queries queries.csv --out answers.csv",
     "explain": "--fitted fitted",
-    "evaluate": f"--real cells.h5ad --pred cells.h5ad --roles {ROLES} --metric rmse --out scored",
+    "evaluate": f"--real cells.h5ad --pred cells.h5ad --roles {ROLES} --metric rmse --no-embedding"
+    " --out scored",
     "demo": "--workspace demo",
 }
 

@@ -17,6 +17,7 @@ from cellula.io.atomic import (
     replaced_atomically,
     restored,
     write_atomically,
+    write_together,
 )
 from cellula.io.h5ad import H5ad
 from cellula.io.mudata_file import MuDataFile
@@ -45,6 +46,31 @@ def test_create_keeps_what_is_there(tmp_path: Path) -> None:
     assert not create_atomically(path, b"second")
     assert path.read_bytes() == b"first"
     assert names(tmp_path) == ["file"]
+
+
+def test_several_files_are_written_all_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "new"
+    assert write_together(folder, {"a": b"1", "b": b"1"}) == (folder / "a", folder / "b")
+    (folder / "c").write_bytes(b"mine")
+    whole = os.fsync
+    calls = iter(range(100))
+
+    def refuse(descriptor: int) -> None:
+        if next(calls) == 2:  # a file and its folder are on the disk, the next is refused
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        with pytest.raises(StorageError, match="no space left"):
+            write_together(folder, {"a": b"2", "b": b"2"})
+    assert {name: (folder / name).read_bytes() for name in names(folder)} == {
+        "a": b"1", "b": b"1", "c": b"mine",
+    }  # fmt: skip
+    write_together(folder, {"a": b"3", "b": b"3"})
+    assert (folder / "b").read_bytes() == b"3"
 
 
 @pytest.mark.parametrize("call", [write_atomically, create_atomically])

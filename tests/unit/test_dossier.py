@@ -11,7 +11,8 @@ import pytest
 from dossier_example import example_files, example_ledger
 
 from cellula.core.numerals import estimate
-from cellula.report.dossier import inline, render, sections
+from cellula.report.dossier import render, sections
+from cellula.report.page import inline
 from cellula.report.record import StudyRecord, read_record
 
 ORDER = [

@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,6 +28,7 @@ __all__ = [
     "temporary_folder",
     "told",
     "write_atomically",
+    "write_together",
 ]
 
 #: What is written under, and what a folder is moved to while another takes its place.
@@ -48,6 +49,24 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     """
     with _temporary(path, data, mode) as temporary:
         os.replace(temporary, path)
+
+
+def write_together(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+    """Write several files into a folder, name -> bytes, once all of them are on the disk.
+
+    A disk that is full or refuses is met before the first old file is replaced: all of the old
+    ones are there, or all of the new ones (a process killed between two renames leaves some of
+    each). Other files of the folder stay. Raises StorageError as :func:`write_atomically` does.
+    """
+    place = folder / "files"
+    with temporary_folder(place) as fresh:
+        for name, data in files.items():
+            write_atomically(fresh / name, data)
+        with told(place):
+            for name in files:
+                os.replace(fresh / name, folder / name)
+            _flush_folder(folder)
+    return tuple(folder / name for name in files)
 
 
 def create_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> bool:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-
 from cellula.report.blocks import Section
+from cellula.report.page import fill
 from cellula.report.record import StudyRecord
 from cellula.report.sections.audit import attempts, verification
 from cellula.report.sections.cautions import cautions
@@ -47,30 +43,13 @@ def sections(record: StudyRecord) -> tuple[Section, ...]:
 
 def render(record: StudyRecord) -> str:
     """The page; equal records give equal text."""
-    environment = Environment(
-        loader=PackageLoader("cellula.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["inline"] = inline
     study = record.part("study")
-    return environment.get_template("dossier.html.j2").render(
-        title=str(study.get("question") or study.get("title") or "A study"),
-        subtitle=str(study.get("title") or ""),
-        study_id=str(study.get("id") or "without an id"),
-        owner=str(study.get("owner") or ""),
-        version=record.statement.get("version"),
-        sections=sections(record),
-    )
-
-
-def inline(text: str) -> Markup:
-    """Escaped text whose `backticked` parts are code."""
-    parts = re.split(r"`([^`]*)`", text)
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
-        for place, part in enumerate(parts)
-    )
+    content = {
+        "title": str(study.get("question") or study.get("title") or "A study"),
+        "subtitle": str(study.get("title") or ""),
+        "study_id": str(study.get("id") or "without an id"),
+        "owner": str(study.get("owner") or ""),
+        "version": record.statement.get("version"),
+        "sections": sections(record),
+    }
+    return fill("dossier.html.j2", content)

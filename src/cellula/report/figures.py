@@ -49,6 +49,8 @@ WIDE, NARROW = 736.0, 326.0
 ROW = 34.0
 #: About how wide a capital is, in pixels: names of genes are made of them.
 CAPITAL = 1.25 * CHARACTER
+#: And a bold letter.
+BOLD = 1.08 * CHARACTER
 MARKS: dict[str, Callable[[float, float, float, str], Markup]] = {
     "ours": circle,
     "baseline": square,
@@ -92,12 +94,14 @@ def _score_drawing(
     marks: Sequence[ScoreMark], threshold: float | None, alternative: str, width: float
 ) -> Markup:
     is_narrow = width < 500
-    left, right = (10.0, width - 12.0) if is_narrow else (168.0, width - 180.0)
+    names = min(max(BOLD * len(mark.name) + 10 for mark in marks), 230.0)
+    left, right = (10.0, width - 12.0) if is_narrow else (max(168.0, names), width - 180.0)
     row = ROW + 8 if is_narrow else ROW
     top, bottom = 26.0, 26.0 + row * len(marks)
     finite = [m.lower if math.isfinite(m.lower) else m.value for m in marks]
     lowest = min([0.0, *(value for value in finite if math.isfinite(value))])
-    scale = Scale(max(-0.5, lowest - 0.08), 1.08, left, right)
+    highest = max((m.value for m in marks if math.isfinite(m.value)), default=0.0)
+    scale = Scale(max(-0.5, lowest - 0.08), max(1.08, min(1.5, highest + 0.05)), left, right)
     parts = [_scale_labels(scale, top, bottom)]
     if threshold is not None:
         x, told = scale(threshold), f"required {number(threshold, 2)}"
@@ -128,7 +132,8 @@ def _scale_labels(scale: Scale, top: float, bottom: float) -> Markup:
         label(scale(1.0), top - 12, "ceiling", anchor="middle"),
     ]
     for value in ticks(scale.low, scale.high, 6):
-        parts.append(label(scale(value), bottom + 15, number(value), anchor="middle"))
+        x = max(scale(value), CHARACTER * len(number(value)) / 2)
+        parts.append(label(x, bottom + 15, number(value), anchor="middle"))
     return group(*parts)
 
 
@@ -139,7 +144,7 @@ def _score_row(
     told = estimate(mark.value, mark.lower, mark.upper)
     text_y = y - 12 if is_narrow else y + 4
     name_x, anchor = (scale.start, "start") if is_narrow else (scale.start - 14, "end")
-    room = 200.0 if is_narrow else 158.0
+    room = min(200.0, width - 24.0 - BOLD * len(told)) if is_narrow else max(158.0, scale.start)
     parts = [label(name_x, text_y, shorten(mark.name, room), anchor=anchor, style=strong)]
     end = (width - 4, "end") if is_narrow else (scale.stop + 14, "start")
     if not math.isfinite(mark.value):
@@ -149,10 +154,9 @@ def _score_row(
     colour = COLOURS[mark.role]
     if math.isfinite(mark.lower) and math.isfinite(mark.upper):
         parts.append(line(scale(mark.lower), y, scale(mark.upper), y, f"s{colour} bar"))
-    if mark.value < scale.low:
-        x = scale.start
-        arrow = f"M{x:.1f} {y:.1f}l8 -5v10z"
-        return [*parts, path(arrow, f"c{colour}")]
+    if not scale.low <= mark.value <= scale.high:
+        x, back = (scale.start, 8) if mark.value < scale.low else (scale.stop, -8)
+        return [*parts, path(f"M{x:.1f} {y:.1f}l{back} -5v10z", f"c{colour}")]
     parts.append(MARKS[mark.role](scale(mark.value), y, 5.0, f"c{colour}"))
     return parts
 

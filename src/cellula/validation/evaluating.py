@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from anndata import AnnData
 
-from cellula.core.errors import DataError, StudyError
-from cellula.core.run import RunContext
+from cellula.core import registry
+from cellula.core.comparison import GeneSets
+from cellula.core.dataset import Dataset
+from cellula.core.errors import StudyError
+from cellula.core.metric import MetricDefinition
+from cellula.core.run import RunContext, SilentProgress
 from cellula.core.value_type import ValueType
 from cellula.evaluation.comparison import as_predictions
+from cellula.evaluation.effects import Effects, effects
+from cellula.evaluation.embedding import Embedding, embed
+from cellula.evaluation.gene_sets import match_gene_sets
 from cellula.evaluation.panel import MODEL, evaluate
-from cellula.evaluation.presets.anchors import anchors, beside
-from cellula.evaluation.presets.evaluate import evaluate_preset, preset_of
-from cellula.io.atomic import write_atomically
+from cellula.evaluation.panels import FULL, PANELS, metrics_of
+from cellula.evaluation.presets.evaluate import PRESETS, preset_of
+from cellula.evaluation.sides import Side, Sides, sides_of
+from cellula.io.digest import hash_source
 from cellula.io.formats import read
 from cellula.validation.exploratory import Declared, profiles_source
+from cellula.validation.judging import judge
 from cellula.validation.streaming import open_pair
 
-__all__ = ["FULL", "Asked", "Evaluated", "evaluate_files", "require_free", "write_tables"]
+__all__ = ["Asked", "Evaluated", "Pictures", "Setting", "evaluate_files"]
 
-#: The preset that is no challenge's: every metric, beside our own baselines and ceiling.
-FULL = "full"
-TABLES = ("scores", "summary")
+#: The packages whose version may move a number or a point.
+PACKAGES = ("cellula", "numpy", "scipy", "pandas", "scikit-learn", "umap-learn", "numba")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Two files and what their columns are; predicted_columns None: those of the real file.
 
-    memory_gb: what the process may take, None for most of what is free.
+    preset: ``full``, a task whose panel is taken, or a challenge. gene_sets: a GMT file. repeats:
+    how often folds and halves are drawn. memory_gb: what the process may take, None for most of
+    what is free.
     """
 
     real: Path
@@ -47,26 +57,78 @@ class Asked:
     unit: str | None = None
     metrics: tuple[str, ...] = ()
     preset: str = FULL
+    has_embedding: bool = True
+    gene_sets: Path | None = None
+    repeats: int = 1
     memory_gb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
-    """Two tables: a row a perturbation, context and metric; a row a metric of the prediction
-    with its interval, baseline ``b``, ceiling ``r`` and anchored score (of the full panel, a row
-    a contestant and metric). unit: what the intervals resample; cautions: what to read beside.
+class Setting:
+    """What was evaluated and with what: enough to do it again.
+
+    real, predicted: names of the files; inputs: SHA-256 of each. n_cells: real controls, real
+    treated, predicted profiles. has_replicate: whether the ceiling is one half of the real cells.
     """
 
-    scores: pd.DataFrame
-    summary: pd.DataFrame
+    preset: str
+    real: str
+    predicted: str
+    inputs: Mapping[str, str]
+    versions: Mapping[str, str]
+    n_cells: tuple[int, int, int]
+    n_readouts: int
     unit: str
+    n_units: int
+    has_replicate: bool
+    value_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What there is to look at besides numbers, or why not: ``no_effects``, ``no_embedding``."""
+
+    effects: tuple[Effects, ...]
+    no_effects: str
+    embedding: Embedding | None
+    no_embedding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What an evaluation found.
+
+    tables: ``scores``, a row a perturbation, context and metric; ``summary``, a row a metric of
+    the prediction with its interval, baseline ``b``, ceiling ``r`` and anchored score (of the full
+    panel, a row a contestant and metric); where there are such ``strata``, a row a metric and
+    stratum. cautions: what to read beside; definitions: of the metrics, by ``name@version``.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    setting: Setting
+    pictures: Pictures
+    definitions: Mapping[str, MetricDefinition]
     cautions: tuple[str, ...] = ()
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """The rows of the prediction by perturbation, context and metric."""
+        return _of_the_model(self.tables["scores"])
 
     @property
     def of_the_model(self) -> pd.DataFrame:
         """The summary of the prediction alone."""
-        found = self.summary
-        return found[found["model"] == MODEL] if "model" in found else found
+        return _of_the_model(self.tables["summary"])
+
+    @property
+    def strata(self) -> pd.DataFrame | None:
+        """The scores of the prediction within strata, None where they were not made."""
+        table = self.tables.get("strata")
+        return None if table is None else _of_the_model(table)
+
+
+def _of_the_model(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["model"] == MODEL] if "model" in table else table
 
 
 def evaluate_files(asked: Asked, run: RunContext) -> Evaluated:
@@ -74,10 +136,62 @@ def evaluate_files(asked: Asked, run: RunContext) -> Evaluated:
 
     Raises StudyError or DataError naming file, column and remedy.
     """
-    return _panel(asked, run) if asked.preset == FULL else _challenge(asked, run)
+    if asked.preset in PRESETS:
+        return _challenge(asked, run)
+    if asked.preset not in (FULL, *PANELS):
+        known = ", ".join((FULL, *PANELS, *PRESETS))
+        raise StudyError(f"there is no preset {asked.preset!r}; there are {known}")
+    return _panel(asked, run)
 
 
 def _panel(asked: Asked, run: RunContext) -> Evaluated:
+    real, predicted = _opened(asked, run)
+    answers = [replace(part, value_type=real.value_type) for part in as_predictions(predicted)]
+    panel = evaluate(
+        real,
+        answers,
+        run,
+        unit=asked.unit,
+        metrics=asked.metrics or metrics_of(asked.preset),
+        repeats=asked.repeats,
+        gene_sets=_gene_sets(asked, real.readouts, run),
+    )
+    sides = _sides(real, predicted)
+    setting = _setting(asked, sides, real.value_type)
+    names = [str(name).partition("@")[0] for name in panel.scores["metric"].unique()]
+    known = [registry.load("metric", name)().definition for name in names]
+    return Evaluated(
+        tables={
+            "scores": panel.scores,
+            "summary": panel.summary,
+            "strata": panel.strata,
+            "paired": panel.paired,
+            **({"spread": panel.spread} if len(panel.spread) else {}),
+        },
+        setting=replace(
+            setting,
+            unit=panel.unit,
+            n_units=panel.n_units,
+            has_replicate=panel.has_replicate,
+        ),
+        pictures=_pictures(asked, sides, run),
+        definitions={one.id: one for one in known},
+    )
+
+
+def _gene_sets(asked: Asked, readouts: tuple[str, ...], run: RunContext) -> GeneSets | None:
+    if asked.gene_sets is None:
+        return None
+    table = read(asked.gene_sets)
+    if not isinstance(table, pd.DataFrame):
+        raise StudyError(f"{asked.gene_sets.name} holds no gene sets; give a GMT file")
+    found = match_gene_sets(table, readouts)
+    run.progress.say(found.describe())
+    return found.sets
+
+
+def _opened(asked: Asked, run: RunContext) -> tuple[Dataset, Dataset]:
+    """Real and predicted profiles; of the predicted ones all numbers are taken as they are."""
     declared = Declared(
         asked.real,
         asked.columns,
@@ -92,41 +206,27 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
     loose = replace(
         declared, path=asked.predicted, columns=columns, where={}, value_type=ValueType.QUANTITY
     )
-    real, told = open_pair(profiles_source(declared), profiles_source(loose), run, asked.memory_gb)
-    answers = [replace(answer, value_type=real.value_type) for answer in as_predictions(told)]
-    panel = evaluate(real, answers, run, unit=asked.unit, metrics=asked.metrics)
-    return Evaluated(panel.scores, panel.summary, panel.unit)
+    return open_pair(profiles_source(declared), profiles_source(loose), run, asked.memory_gb)
 
 
-# -- challenges -------------------------------------------------------------------------------
+def _sides(real: Dataset, predicted: Dataset) -> Sides:
+    own, told = (Side(part.obs, part.values, part.readouts) for part in (real, predicted))
+    return sides_of(own, told, real.value_type)
+
+
 def _challenge(asked: Asked, run: RunContext) -> Evaluated:
     """The rules of a challenge, context by context where the roles name one."""
     preset_of(asked.preset)
     _require_plain(asked)
-    real, predicted = (_cells(path) for path in (asked.real, asked.predicted))
     given = asked.predicted_columns or asked.columns
-    contexts = _contexts(real, predicted, asked.columns.get("context"), given.get("context"))
-    predicted.obs = predicted.obs.rename(columns={given["perturbation"]: "perturbation"})
-    real.obs = real.obs.rename(columns={asked.columns["perturbation"]: "perturbation"})
-    labels = {"perturbation": "perturbation", "control": asked.columns["control"]}
-    scores, summaries, cautions = [], [], []
-    for name, (own, told) in contexts.items():
-        stream = run.child(asked.preset, name)
-        outcome = evaluate_preset(asked.preset, real[own], predicted[told], run=stream, **labels)
-        found = anchors(asked.preset, real[own], run=stream, **labels)
-        scores.append(outcome.table().assign(context=name))
-        summaries.append(beside(outcome, found, stream).assign(context=name))
-        cautions += [f"{name}: {text}" if name else text for text in outcome.cautions]
-    table = pd.concat(scores, ignore_index=True)
-    summary = pd.concat(summaries, ignore_index=True).rename(
-        columns={"replicate": "r", "lower": "anchored_lower", "upper": "anchored_upper"}
+    found = judge(asked.preset, (asked.real, asked.predicted), asked.columns, given, run)
+    return Evaluated(
+        tables={"scores": found.scores, "summary": found.summary},
+        setting=_setting(asked, found.sides, found.value_type),
+        pictures=_pictures(asked, found.sides, run),
+        definitions=found.definitions,
+        cautions=found.cautions,
     )
-    named = summary["baseline"].fillna("")
-    summary["b"] = [
-        row.get(name, np.nan) for name, (_, row) in zip(named, summary.iterrows(), strict=True)
-    ]
-    order = ["perturbation", "context", "metric", "value", "reason"]
-    return Evaluated(table[order], summary, "perturbation", tuple(dict.fromkeys(cautions)))
 
 
 def _require_plain(asked: Asked) -> None:
@@ -143,51 +243,30 @@ def _require_plain(asked: Asked) -> None:
         raise StudyError(f"{asked.preset} fixes {', '.join(given)}; leave them out, or use {FULL}")
 
 
-def _cells(path: Path) -> AnnData:
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    content = read(path)
-    if not isinstance(content, AnnData):
-        raise DataError(f"{path.name} holds a {type(content).__name__}; a challenge takes cells")
-    return content
+def _setting(asked: Asked, sides: Sides, value_type: ValueType) -> Setting:
+    """Files, hashes and versions; the unit is the perturbation, as in every challenge."""
+    real, predicted = sides.n_cells
+    paths = {"real": asked.real, "predicted": asked.predicted}
+    packages = {name: version(name) for name in PACKAGES}
+    return Setting(
+        preset=asked.preset,
+        real=asked.real.name,
+        predicted=asked.predicted.name,
+        inputs={side: hash_source(path) for side, path in paths.items()},
+        versions={"python": platform.python_version(), **packages},
+        n_cells=(int((sides.of_control >= 0).sum()), int(real.sum()), int(predicted.sum())),
+        n_readouts=len(sides.readouts),
+        unit="perturbation",
+        n_units=int(sides.groups["perturbation"].nunique()),
+        has_replicate=True,
+        value_type=value_type.value,
+    )
 
 
-def _contexts(
-    real: AnnData, predicted: AnnData, own: str | None, told: str | None
-) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
-    """Context -> its rows on both sides; all rows under "" where no role names a context."""
-    if own is None or told is None:
-        return {"": (np.ones(real.n_obs, bool), np.ones(predicted.n_obs, bool))}
-    for data, column, side in ((real, own, "real"), (predicted, told, "predicted")):
-        if column not in data.obs:
-            raise DataError(
-                f"the {side} cells have no column {column!r}; they have "
-                f"{', '.join(map(str, data.obs.columns))}"
-            )
-    mine, theirs = real.obs[own].astype(str), predicted.obs[told].astype(str)
-    missing = sorted(set(mine) - set(theirs))
-    if missing:
-        raise DataError(f"nothing is predicted for the context {', '.join(missing[:5])}")
-    return {
-        name: ((mine == name).to_numpy(), (theirs == name).to_numpy()) for name in sorted(set(mine))
-    }
-
-
-# -- files ------------------------------------------------------------------------------------
-def require_free(folder: Path, *, is_replaced: bool = False) -> None:
-    """DataError when one of the tables is there already and may not be replaced."""
-    there = [path for path in _paths(folder) if path.exists()]
-    if there and not is_replaced:
-        raise DataError(f"{there[0]} exists; replace it with --force or name another folder")
-
-
-def write_tables(found: Evaluated, folder: Path) -> tuple[Path, ...]:
-    """Write ``scores.csv`` and ``summary.csv``."""
-    paths = _paths(folder)
-    for path, table in zip(paths, (found.scores, found.summary), strict=True):
-        write_atomically(path, table.to_csv(index=False).encode())
-    return paths
-
-
-def _paths(folder: Path) -> tuple[Path, ...]:
-    return tuple(folder / f"{name}.csv" for name in TABLES)
+def _pictures(asked: Asked, sides: Sides, run: RunContext) -> Pictures:
+    quiet = replace(run, progress=SilentProgress())
+    changes, no_changes = effects(sides, quiet.child("effects"))
+    points, no_points = None, "it was left out (--no-embedding)"
+    if asked.has_embedding:
+        points, no_points = embed(sides, run.child("embedding"))
+    return Pictures(changes, no_changes, points, no_points)
