@@ -96,6 +96,44 @@ def test_rank_sums_beside_illico(
     print(f"{theirs:.3f} s CPU; {per_value:.1f} ns a non-zero)")
 
 
+GROWTH = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_differential_speed import annotated, cpu_seconds, our_ranks
+from synthetic_perturbseq import SIZES, generate
+from cellula.core.run import run_context
+from cellula.kernels.memory import peak_bytes
+run = run_context(0, Path(sys.argv[1]))
+data = annotated(generate(SIZES[sys.argv[2]]), "log1p")
+our_ranks(data[:3000].copy(), run)
+import psutil
+here, peak = psutil.Process().memory_info().rss, peak_bytes()
+filler = bytearray(max(peak - here, 0))  # what was freed before may not hide what is taken now
+filler[:: 4096] = b"x" * len(filler[:: 4096])
+before = max(psutil.Process().memory_info().rss, peak_bytes())
+seconds, (u, p) = cpu_seconds(lambda: our_ranks(data, run), 3)
+print(peak_bytes() - before, u.nbytes + p.nbytes, seconds / data.X.nnz * 1e9)
+"""
+
+
+def test_memory_and_growth() -> None:
+    """What rank sums take beside matrix and result, and what a non-zero costs from S to M."""
+    per_value = {}
+    for name in ("S", "M"):
+        done = subprocess.run(
+            [sys.executable, "-c", GROWTH, str(Path(__file__).parent), name],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        taken, result, per_value[name] = map(float, done.stdout.split())
+        print(f"\nrank sums, {name}: {taken / 1e6:.0f} MB beside the matrix, ", end="")
+        print(f"{result / 1e6:.0f} MB of them U and p; {per_value[name]:.1f} ns a non-zero")
+    print(f"a non-zero costs {per_value['M'] / per_value['S']:.2f} times as much at M as at S")
+
+
 def test_differential_beside_pdex(experiment: Experiment, size: str, run: RunContext) -> None:
     peer = pytest.importorskip("pdex", reason=PEER)
     if size != "S":
@@ -119,6 +157,7 @@ def test_differential_beside_pdex(experiment: Experiment, size: str, run: RunCon
             reference=CONTROL,
             is_log1p=True,
             geometric_mean=False,
+            threads=1,
         )
 
     theirs_of()

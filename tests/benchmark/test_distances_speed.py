@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import synthetic_screen
 from scipy.stats import wasserstein_distance
 from sklearn.metrics import pairwise_distances
+from synthetic_perturbseq import SIZES, Size, bounds_of, generate, law_of
 
 from cellula.kernels.control_wasserstein import wasserstein_to_control
 from cellula.kernels.counters import resample_counts, resampled_sums
 from cellula.kernels.energy import energy_to_control
+from cellula.kernels.entropic_transport import entropic_cost
 from cellula.kernels.mmd import energy_and_mmd_to_control, least_gamma
 from cellula.kernels.squared_distance import squared_e_distance_to_control
 
@@ -45,7 +46,8 @@ def report(what: str, peer: str, ours: float, theirs: float) -> None:
 @pytest.fixture(scope="module")
 def components() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cells in 50 components with a falling spectrum, where groups begin, and the control."""
-    bounds = synthetic_screen.screen_bounds("M")
+    law = law_of(SIZES["M"])
+    bounds = bounds_of(law.labels, len(law.names))
     rng = np.random.default_rng(0)
     cells = rng.normal(size=(bounds[-1], DIMENSIONS)) * np.linspace(5.0, 0.5, DIMENSIONS)
     group = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
@@ -124,9 +126,10 @@ def test_squared_e_distance_to_one_control(
 
 def test_wasserstein_of_every_group_and_gene() -> None:
     """M's cells and groups on 20 of its genes: SciPy's loop over 10,000 pairs."""
-    found = synthetic_screen.screen("M", genes=20)
-    matrix, bounds = found.log1p(), found.bounds
-    rows = np.arange(bounds[-1])
+    m = SIZES["M"]
+    found = generate(Size(m.cells, 20, m.perturbations, m.controls))
+    order, bounds = found.rows()
+    matrix, rows = found.log1p()[order], np.arange(bounds[-1])
     ours, values = cpu_seconds(
         lambda: wasserstein_to_control(
             (matrix.data, matrix.indices, matrix.indptr), matrix.shape[1], rows, bounds
@@ -166,3 +169,21 @@ def test_bootstrap_of_many_metrics() -> None:
         ends = (np.quantile(part, level, axis=0) for part in (sums / n_units, means))
         np.testing.assert_allclose(*ends, atol=0.1 / np.sqrt(n_units))
     report("2,000 perturbations x 20 metrics x 10,000 resamples", "a NumPy loop", ours, theirs)
+
+
+def test_entropic_transport(components: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    ot = pytest.importorskip("ot", reason="the peer is in the extra 'test'")
+    cells, bounds, control = components
+    x, y = cells[bounds[0] : bounds[1]], control[:500]
+    cost = ot.dist(x, y)
+    entropy = 0.05 * float(np.median(cost))
+
+    def with_pot() -> float:
+        _, log = ot.sinkhorn([], [], cost, entropy, stopThr=1e-5, numItermax=5000, log=True)
+        potentials = np.log(log["u"]).mean() + np.log(log["v"]).mean()
+        return float(entropy * (potentials + np.log(cost.size)))
+
+    theirs, expected = cpu_seconds(with_pot)
+    ours, value = cpu_seconds(lambda: entropic_cost(cost, entropy))
+    assert value == pytest.approx(expected, rel=1e-5)
+    report(f"entropic transport, {cost.shape[0]} x {cost.shape[1]} cells", "POT", ours, theirs)

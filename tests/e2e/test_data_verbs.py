@@ -104,6 +104,18 @@ def test_guesses_say_that_they_are_guesses(shell: Shell, toy: Toy) -> None:
     assert "roles" in shell("data", "describe", "cells.csv")
 
 
+@pytest.mark.requirement("E19")
+def test_training_beside_deployment(shell: Shell, toy: Toy) -> None:
+    toy(n_genes=3)
+    same = json.loads(shell("data", "describe", "cells.h5ad", "--beside", "cells.h5ad", "--json"))
+    assert "alike" in same["auroc"]
+    assert len(same["most_different"]) == 10
+    assert "most_different" in shell("data", "describe", "cells.h5ad", "--beside", "cells.h5ad")
+    shell("data", "convert", "cells.h5ad", "cells.csv", "--drop")
+    said = shell("data", "describe", "cells.h5ad", "--beside", "cells.csv", exit_code=1)
+    assert "cells.csv is no matrix of profiles" in said
+
+
 STUDY = """
 [study]
 id = "fish"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from cellula.core.errors import DataError
 from cellula.core.query import QueryTable
 from cellula.core.run import run_context
 from cellula.core.value_type import ValueType
+from cellula.io.state import read_state
 from cellula.report.references import read_bibliography
 from cellula.testing.examples import ic50_table, single_cells
 from cellula.testing.rule import refuses
@@ -216,6 +218,22 @@ def test_controls_in_another_order_of_readouts_give_the_same_answers(
     shell(*predict("a.csv", "--control", "cells.h5ad"))
     shell(*predict("b.csv", "--control", "controls.h5ad"))
     assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
+
+
+@pytest.mark.requirement("E8")
+def test_size_and_time_are_told(shell: Shell, toy: Toy) -> None:
+    toy()
+    assert re.search(r"^cost +[\d,]+ parameters; .*s of processor time, ", shell(*fit()), re.M)
+    ask(("G1", "k562"))
+    for words in (fit("mean_response", "--force", "--json"), predict("p.csv", "--json")):
+        cost = json.loads(shell(*words))["cost"]
+        arrays = read_state(Path("fitted/state.npz").read_bytes()).arrays
+        assert cost["n_parameters"] == sum(array.size for array in arrays.values()) > 0
+        assert cost["seconds"] >= 0
+        assert cost["cpu_seconds"] >= 0
+        assert cost["peak_bytes"] > 1e6
+    assert "cost     " in shell(*predict("q.csv"))
+    assert "seconds" not in Path("fitted/model.json").read_text()
 
 
 def test_tuning_options_and_json(shell: Shell, toy: Toy) -> None:

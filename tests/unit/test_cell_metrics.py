@@ -11,11 +11,21 @@ from numpy.typing import NDArray
 
 from cellula.core import registry
 from cellula.core.prediction import Population
+from cellula.data.harmonise.mixing import mixing
+from cellula.evaluation.metrics import nearest_neighbours
+from cellula.evaluation.metrics.nearest_neighbours import MOST
 from cellula.evaluation.score import score
 from cellula.testing.comparisons import comparison
 
 N = 120
-NAMES = ("knn_precision", "knn_recall", "knn_density", "knn_coverage", "two_sample_auroc")
+NAMES = (
+    "knn_precision",
+    "knn_recall",
+    "knn_density",
+    "knn_coverage",
+    "knn_mixing",
+    "two_sample_auroc",
+)
 
 
 def cells(seed: int, shift: float = 0.0, spread: float = 1.0) -> NDArray[np.float64]:
@@ -73,3 +83,47 @@ def test_few_cells_have_no_value() -> None:
 
 def test_cells_that_are_all_equal_cannot_be_told_apart() -> None:
     assert value("two_sample_auroc", np.ones((10, 3)), np.ones((10, 3))) == 0.5
+
+
+# -- mixing -----------------------------------------------------------------------------------
+@pytest.mark.requirement("E5")
+def test_mixing_is_one_for_a_second_sample_whatever_the_sizes() -> None:
+    for n_observed, n_predicted in ((120, 120), (120, 30), (20, 120)):
+        found = [
+            value("knn_mixing", cells(seed)[:n_observed], cells(seed + 50)[:n_predicted])
+            for seed in range(12)
+        ]
+        assert np.mean(found) == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.requirement("E5")
+def test_mixing_falls_to_zero_as_populations_part() -> None:
+    shifts = (0.0, 0.5, 1.0, 2.0, 8.0)
+    for size in (N, 30):
+        found = [value("knn_mixing", cells(1), cells(2, shift)[:size]) for shift in shifts]
+        assert found == sorted(found, reverse=True)
+        assert found[-1] == 0.0
+    # a point lies among no cells: only the real ones have it among their neighbours
+    assert value("knn_mixing", cells(1), np.tile(cells(1).mean(axis=0), (N, 1))) < 0.6
+
+
+def test_mixing_is_that_of_batches() -> None:
+    """One definition: with its number of neighbours the score of batches is the same."""
+    x, y = cells(1), cells(2, 0.4)[:50]
+    side = np.repeat([0, 1], [len(x), len(y)])
+    of_batches = mixing(np.concatenate([x, y]), side, np.zeros(len(side), np.int64), MOST)
+    assert value("knn_mixing", x, y) == pytest.approx(of_batches.share, rel=1e-12)
+
+
+def test_ties_share_the_places_that_are_left() -> None:
+    """All cells equal: every neighbourhood is the whole population, whatever the order."""
+    assert value("knn_mixing", np.ones((10, 3)), np.ones((40, 3))) == pytest.approx(1.0)
+    grid = np.random.default_rng(0).integers(0, 2, (2, 40, 3)).astype(np.float64)
+    straight = value("knn_mixing", grid[0], grid[1])
+    assert value("knn_mixing", grid[0][::-1], grid[1]) == pytest.approx(straight, rel=1e-12)
+
+
+def test_mixing_of_many_cells_is_made_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = value("knn_mixing", cells(1), cells(2, 0.3))
+    monkeypatch.setattr(nearest_neighbours, "BLOCK", 7)
+    assert value("knn_mixing", cells(1), cells(2, 0.3)) == pytest.approx(whole, rel=1e-12)

@@ -69,7 +69,7 @@ def test_strata_without_a_correlation_say_why() -> None:
     assert terms.reasons[0] == "perturbation few has 2 groups, a correlation needs 3"
     assert terms.reasons[30] == "the observed values of perturbation B do not vary"
     assert terms.reasons[5] == ""
-    assert score(SpearmanWithinPerturbation(), given).n_groups == 18
+    assert score(SpearmanWithinPerturbation(), given).n_groups == 22
 
 
 @pytest.mark.parametrize("metric", [Pearson(), SpearmanWithinPerturbation()])

@@ -76,6 +76,29 @@ def test_units_are_resampled_not_groups() -> None:
     assert narrow.upper - narrow.lower < 0.4 * (one.upper - one.lower)
 
 
+@pytest.mark.requirement("E7")
+def test_a_stratum_of_one_unit_is_drawn_as_often_as_the_unit() -> None:
+    """Were it only there or not, the interval would be too narrow by about a quarter."""
+    given = _table()
+    codes = pd.Categorical(given.groups["perturbation"]).codes.astype(np.int64)
+    given = replace(given, unit=codes, units=tuple(map(str, range(12))))
+    metric = registry.load("metric", "pearson_within_perturbation")()
+    weights = unit_weights(12, 20_000, np.random.default_rng(0))
+    found = bootstrap_values(metric, given, weights)
+    one = np.array([row.value for row in score_rows(metric, given, ("perturbation",))])
+    np.testing.assert_allclose(found, weights @ one / 12, atol=1e-12)
+    assert found.std() == pytest.approx(one.std() / np.sqrt(12), rel=0.03)
+
+
+def test_a_stratum_of_several_units_is_in_every_resample_once() -> None:
+    """Lines are drawn, drugs are not: a drug counts once however many of its lines are drawn."""
+    given, metric = _table(), registry.load("metric", "pearson_within_perturbation")()
+    weights = unit_weights(len(given.units), 3, np.random.default_rng(1))
+    for drawn, value in zip(weights, bootstrap_values(metric, given, weights), strict=True):
+        many = reorder(given, np.repeat(np.arange(len(given.unit)), drawn[given.unit].astype(int)))
+        assert value == pytest.approx(score(metric, many).value, abs=1e-12)
+
+
 def test_blocks_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     given = _table()
     metric = registry.load("metric", "spearman_within_perturbation")()

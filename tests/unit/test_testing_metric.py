@@ -25,6 +25,7 @@ DEFINITION = MetricDefinition(
     direction="lower",
     ideal=0.0,
     references=("szekely2013",),
+    is_per_group=True,
 )
 
 
@@ -89,8 +90,10 @@ def test_a_correct_metric_passes() -> None:
     MetricConformance(toy()).check()
 
 
-def test_a_metric_over_all_groups_is_excused_from_halves() -> None:
-    MetricConformance(toy("global", equation="mean over all groups")).check_additive()
+def test_a_metric_over_all_groups_is_excused_from_parts() -> None:
+    MetricConformance(toy("global", is_per_group=False)).check_additive()
+    with pytest.raises(NotConformant, match="some groups have exactly"):
+        MetricConformance(toy("global")).check_additive()
 
 
 def test_an_estimate_from_cells_must_come_near_the_ideal() -> None:
@@ -108,7 +111,7 @@ def test_an_estimate_from_cells_must_come_near_the_ideal() -> None:
         ("moves", "left as it was"),
         ("clock", "the same terms"),
         ("offset", "ideal value"),
-        ("global", "two halves"),
+        ("global", "some groups have exactly"),
         ("first_group", "ideal value"),
         ("first_cell", "ideal value"),
         ("total", "relative to one another"),

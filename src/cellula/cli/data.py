@@ -20,6 +20,11 @@ app = typer.Typer(
 app.command("convert")(convert)
 app.command("integrate")(integrate)
 
+#: Below this area under the ROC two data sets are called alike.
+ALIKE = 0.6
+#: So many of the readouts that differ most are shown.
+SHOWN = 10
+
 Cache = Annotated[
     Path | None, typer.Option("--cache", help="Where fetched data are kept (default: yours).")
 ]
@@ -65,9 +70,13 @@ def describe(
     format: Annotated[
         str | None, typer.Option("--format", help="Reader, where the name does not tell it.")
     ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option("--beside", help="A file, such as training data, that this one is held to."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Describe a data set of the catalogue, or what a file holds."""
+    """Describe a data set of the catalogue, or what a file holds and how it differs."""
     from cellula.core import registry
 
     if what in registry.names("source"):
@@ -76,6 +85,8 @@ def describe(
         found = catalogue.describe(catalogue.source(what))
     else:
         found = _file(Path(what), format)
+        if beside is not None:
+            found |= _shift(Path(what), beside, format)
     if as_json:
         print_json(found)
         return
@@ -94,6 +105,32 @@ def _file(path: Path, format: str | None) -> dict[str, object]:
     if not is_there(path):
         raise DataError(f"there is no data set and no file {str(path)!r}; see: cellula data list")
     return describe_content(read(path, format), path.name)
+
+
+def _shift(path: Path, beside: Path, format: str | None) -> dict[str, object]:
+    """Whether the profiles of a file can be told from those of another, and by what."""
+    import numpy as np
+    from anndata import AnnData
+
+    from cellula.core.errors import DataError
+    from cellula.evaluation.shift import shift_between
+    from cellula.io.formats import read
+
+    one, other = read(path, format), read(beside)
+    if not (isinstance(one, AnnData) and isinstance(other, AnnData)):
+        name = (beside if isinstance(one, AnnData) else path).name
+        raise DataError(f"{name} is no matrix of profiles; --beside needs two of them")
+    found = shift_between(one, other, np.random.default_rng(0))
+    told = "alike" if found.auroc < ALIKE else "told apart by a classifier"
+    return {
+        "beside": beside.name,
+        "auroc": f"{found.auroc:.3f}, {told} (.5: not at all; {found.n[0]} and {found.n[1]} "
+        f"profiles, {found.n_readouts} shared readouts, {found.missing} not shared)",
+        "most_different": [
+            f"{row.readout}: KS {row.ks:.2f}, mean {row.mean:.3g} beside {row.mean_beside:.3g}"
+            for row in found.readouts.head(SHOWN).itertuples(index=False)
+        ],
+    }
 
 
 def _shown(value: object) -> str:

@@ -48,12 +48,30 @@ def evaluate(
     time_unit: Annotated[str | None, typer.Option("--time-unit", help="s, min, h, d.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     threads: Annotated[int, typer.Option("--threads", min=1)] = 1,
+    memory: Annotated[
+        float | None,
+        typer.Option(
+            "--memory", min=0, help="GB that may be used (default: most of what is free)."
+        ),
+    ] = None,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            "--scratch", exists=True, file_okay=False, help="Folder for what exceeds the memory."
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", help="tcp://... of a Dask scheduler; shares --scratch."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the folder's tables.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score predictions beside the best trivial answer and a replicate of the real cells."""
+    from contextlib import ExitStack
     from tempfile import TemporaryDirectory
 
+    from cellula.core import registry
     from cellula.core.run import run_context
     from cellula.validation.evaluating import Asked, evaluate_files, require_free, write_tables
 
@@ -70,9 +88,15 @@ def evaluate(
         unit=unit,
         metrics=tuple(metric or ()),
         preset=preset,
+        memory_gb=memory,
     )
-    with TemporaryDirectory() as scratch:
-        run = run_context(seed, Path(scratch), threads=threads, progress=TerminalProgress())
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(dir=scratch)))
+        dask = None if scheduler is None else registry.load("cluster", "dask").connected(scheduler)
+        cluster = None if dask is None else stack.enter_context(dask)
+        run = run_context(
+            seed, folder, threads=threads, progress=TerminalProgress(), cluster=cluster
+        )
         found = evaluate_files(asked, run)
     paths = write_tables(found, out)
     if as_json:

@@ -65,6 +65,7 @@ def fit(
     from tempfile import TemporaryDirectory
 
     from cellula.core.run import run_context
+    from cellula.validation.cost import Meter
     from cellula.validation.exploratory import Declared, open_declared, tuning_of
     from cellula.validation.exploratory import fit as fit_model
     from cellula.validation.fitted_folder import require_free, save_fitted
@@ -87,12 +88,15 @@ def fit(
     opened = open_declared(declared)
     with TemporaryDirectory() as scratch:
         run = run_context(seed, Path(scratch), threads=threads, progress=TerminalProgress())
+        meter = Meter()
         fitted, card = fit_model(model, options, opened, declared, run, seed=seed, tuning=tuning)
+        cost = meter.cost(fitted)
         card = save_fitted(fitted, card, out, is_replaced=force)
     if as_json:
-        print_json({"out": str(out), "card": card.model_dump(mode="json")})
+        print_json({"out": str(out), "card": card.model_dump(mode="json"), "cost": cost})
         return
     profiles = f"{card.n_profiles} profiles, {card.n_controls} of them controls"
     say(f"fitted   {card.model} on {profiles}, x {len(card.readouts)} readouts")
+    say(f"cost     {cost.words}")
     say(f"wrote    {out}")
     say(EXPLORATORY)

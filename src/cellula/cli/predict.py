@@ -47,6 +47,7 @@ def predict(
     from cellula.core.run import run_context
     from cellula.data.questions import read_questions
     from cellula.io.prediction_file import require_free, write_predictions
+    from cellula.validation.cost import Meter
     from cellula.validation.exploratory import about, answer, control_labels, open_controls
     from cellula.validation.fitted_folder import load_fitted
 
@@ -65,11 +66,15 @@ def predict(
     cells = None if control is None else open_controls(control, card, columns, rows)
     with TemporaryDirectory() as scratch:
         run = run_context(seed, Path(scratch), threads=threads, progress=TerminalProgress())
+        meter = Meter()
         answers = answer(model, card, asked, cells, run)
         written = write_predictions(answers, out, about(card, seed), means_only=means)
+        cost = meter.cost(model)
     if as_json:
-        print_json({"out": str(out), "tier": card.tier, "model": card.model, "written": written})
+        told = {"out": str(out), "tier": card.tier, "model": card.model, "written": written}
+        print_json({**told, "cost": cost})
         return
     say(f"answered {written.queries} questions with {card.model}, {written.in_domain} in domain")
+    say(f"cost     {cost.words}")
     say(f"wrote    {out}: {written.rows} rows" + (" (cells)" if written.has_cells else ""))
     say(EXPLORATORY)

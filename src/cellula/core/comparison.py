@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -94,6 +95,32 @@ class Comparison:
         for column in ("perturbation", "context"):
             if column not in self.groups.columns:
                 raise DataError(f"the groups have no column {column!r}")
+
+    def part(self, first: int, stop: int) -> Comparison:
+        """The groups first, ..., stop - 1 with their cells; units and controls stay numbered."""
+        rows = slice(first, stop)
+
+        def some(array: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if array is None else array[rows]
+
+        def cells(population: Population | None) -> Population | None:
+            return None if population is None else population.part(first, stop)
+
+        return replace(
+            self,
+            groups=self.groups.iloc[rows].reset_index(drop=True),
+            unit=self.unit[rows],
+            observed=self.observed[rows],
+            predicted=self.predicted[rows],
+            lower=some(self.lower),
+            upper=some(self.upper),
+            reference=some(self.reference),
+            baseline=some(self.baseline),
+            fold=some(self.fold),
+            control=some(self.control),
+            observed_cells=cells(self.observed_cells),
+            predicted_cells=cells(self.predicted_cells),
+        )
 
     def take(self, rows: NDArray[np.bool_]) -> Comparison:
         """Some groups by a mask (groups,), without their cells; the units stay numbered."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cellula.core.canonical import hash_array, hash_frame, hash_json
 from cellula.core.door import check_features, check_names, check_roles, check_values
 from cellula.core.errors import DataError
+from cellula.core.matrix import StoredMatrix, dense
 from cellula.core.query import QueryTable
 from cellula.core.roles import NUMERIC_ROLES, ROLES
 from cellula.core.value_type import ValueType
@@ -53,6 +54,8 @@ class Dataset:
     ``value_type`` log1p, ``layers["counts"]`` may hold the counts.
     context_features, perturbation_features: numeric tables indexed by the labels, or None.
     value_types: of several modalities, those whose numbers are not ``value_type``.
+    stored, stored_counts: X and the layer of counts where they are on disk, rows and columns as
+    those of ``data``, whose own X is then None; they are checked as they are written.
     One readout is as good as twenty thousand; coordinates stand in ``obsm["spatial"]``.
 
     Raises DataError, naming column, row and remedy, when readouts or profiles repeat, a role
@@ -66,11 +69,18 @@ class Dataset:
     perturbation_features: pd.DataFrame | None = None
     provenance: Provenance = field(default_factory=Provenance)
     value_types: Mapping[str, ValueType] = field(default_factory=dict)
+    stored: StoredMatrix | None = None
+    stored_counts: StoredMatrix | None = None
 
     def __post_init__(self) -> None:
         check_names(self.data)
         check_roles(self.data.obs)
-        if isinstance(self.data, AnnData):
+        if self.stored is not None:
+            if self.stored.shape != self.data.shape:
+                raise DataError(
+                    f"the stored matrix is {self.stored.shape}, its annotations {self.data.shape}"
+                )
+        elif isinstance(self.data, AnnData):
             check_values(self.data, self.value_type)
         for label in ("context", "perturbation"):
             check_features(getattr(self, f"{label}_features"), label)
@@ -105,7 +115,12 @@ class Dataset:
 
     @property
     def values(self) -> Matrix:
-        """The matrix (profiles, readouts) of the one modality; DataError where there are more."""
+        """The matrix (profiles, readouts) of the one modality; DataError where there are more.
+
+        Dense or CSR, or a :class:`~cellula.core.matrix.StoredMatrix`.
+        """
+        if self.stored is not None:
+            return self.stored
         if not isinstance(self.data, AnnData):
             raise DataError(
                 f"this dataset has the modalities {', '.join(self.modalities)}; "
@@ -113,11 +128,16 @@ class Dataset:
             )
         return cast("Matrix", self.data.X)
 
+    @property
+    def counts(self) -> Matrix | None:
+        """The layer of counts, (profiles, readouts), or None where there is none."""
+        if self.stored_counts is not None:
+            return self.stored_counts
+        return self.data.layers.get("counts") if isinstance(self.data, AnnData) else None
+
     def dense(self, rows: NDArray[Any] | slice = slice(None)) -> NDArray[np.float64]:
         """Some or all profiles as a dense float64 array (profiles, readouts)."""
-        block = self.values[rows]
-        array = block.toarray() if sp.issparse(block) else np.asarray(block)
-        return np.asarray(array, np.float64)
+        return dense(self.values[rows])
 
     def has_role(self, role: str) -> bool:
         """Whether the profiles have this role."""
@@ -157,7 +177,7 @@ class Dataset:
         """Some profiles, by boolean mask or positions, with the same features."""
         positions = np.asarray(rows)
         if isinstance(self.data, AnnData):
-            return self.unchecked(_profiles(self.data, positions))
+            return self.unchecked(_profiles(self.data, positions), positions)
         from mudata import set_options
 
         with set_options(pull_on_update=False):
@@ -165,15 +185,19 @@ class Dataset:
         part.obs = _labels_that_occur(part.obs)
         return self.unchecked(part)
 
-    def unchecked(self, data: AnnData | MuData) -> Dataset:
+    def unchecked(self, data: AnnData | MuData, rows: NDArray[Any] | None = None) -> Dataset:
         """The same dataset with other data known to be right: a part, or its own values again.
+
+        rows: which profiles of this dataset they are, None for all; read where values are stored.
 
         Nothing is checked a second time; a part may look like another value type (a few cells
         without a count look like integers).
         """
         part = object.__new__(Dataset)
         for field_ in fields(Dataset):
-            object.__setattr__(part, field_.name, getattr(self, field_.name))
+            value = getattr(self, field_.name)
+            is_part = rows is not None and isinstance(value, StoredMatrix)
+            object.__setattr__(part, field_.name, value[rows] if is_part else value)
         object.__setattr__(part, "data", data)
         return part
 
@@ -224,7 +248,12 @@ class Dataset:
         return pd.Categorical.from_codes(np.zeros(self.n_profiles, np.int8), categories=[label])
 
     def digest(self) -> str:
-        """SHA-256 of values, layers, names, obs, coordinates, features and value type."""
+        """SHA-256 of values, layers, names, obs, coordinates, features and value type.
+
+        Raises DataError where the values are on disk: open the file in memory to register it.
+        """
+        if self.stored is not None:
+            raise DataError("values on disk have no digest; open the file in memory for that")
         parts: list[object] = [self.value_type.value, hash_frame(self.obs)]
         if self.value_types:
             parts.append({name: kind.value for name, kind in sorted(self.value_types.items())})
@@ -244,7 +273,7 @@ class Dataset:
 def _profiles(data: AnnData, rows: NDArray[Any]) -> AnnData:
     """Some profiles of one modality, copied; safe while other threads do the same."""
     return AnnData(
-        data.X[rows],
+        None if data.X is None else data.X[rows],
         obs=_labels_that_occur(data.obs.iloc[rows] if rows.dtype != bool else data.obs[rows]),
         var=data.var.copy(),
         uns=dict(data.uns),

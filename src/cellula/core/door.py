@@ -14,7 +14,7 @@ from cellula.core.errors import DataError
 from cellula.core.roles import NUMERIC_ROLES, ROLES
 from cellula.core.value_type import ValueType
 
-__all__ = ["check_features", "check_names", "check_roles", "check_values"]
+__all__ = ["check_features", "check_finite", "check_names", "check_roles", "check_values"]
 
 #: So many profiles (of a sparse matrix 100 values each) tell whether values are integers.
 SAMPLE_ROWS = 2000
@@ -59,21 +59,9 @@ def check_roles(obs: pd.DataFrame) -> None:
 
 def check_values(data: AnnData, value_type: ValueType) -> None:
     """The values are what the value type says. Raises DataError naming row and column."""
+    check_finite(data, value_type)
     matrix = data.X
-    if matrix is None or data.n_obs == 0 or data.n_vars == 0:
-        raise DataError(f"the data have {data.n_obs} profiles and {data.n_vars} readouts: empty")
     stored = np.asarray(matrix.data if sp.issparse(matrix) else matrix)
-    if not np.issubdtype(stored.dtype, np.number):
-        raise DataError(f"the matrix holds {stored.dtype}; expected numbers")
-    if not np.isfinite(stored).all():
-        where = _first(data, ~np.isfinite(stored))
-        raise DataError(f"the matrix has a value that is not finite {where}; drop or impute it")
-    if value_type.is_non_negative and stored.size and stored.min() < 0:
-        where = _first(data, stored < 0)
-        raise DataError(
-            f"value type {value_type.value!r} cannot be negative, but a value is {where}; "
-            "declare the value type that the matrix really holds"
-        )
     sample = stored[:SAMPLE_ROWS] if stored.ndim == 2 else stored[: SAMPLE_ROWS * 100]
     is_integer = bool(sample.size) and bool(np.all(sample == np.round(sample)))
     if value_type is ValueType.COUNTS and not is_integer:
@@ -90,7 +78,30 @@ def check_values(data: AnnData, value_type: ValueType) -> None:
         )
 
 
-def _first(data: AnnData, wrong: NDArray[np.bool_]) -> str:
+def check_finite(data: AnnData, value_type: ValueType, first_row: int = 0) -> None:
+    """Numbers, finite, and not negative where the value type has none that are.
+
+    first_row: the row of a larger matrix at which ``data`` begins. Raises DataError naming row and
+    column.
+    """
+    matrix = data.X
+    if matrix is None or data.n_obs == 0 or data.n_vars == 0:
+        raise DataError(f"the data have {data.n_obs} profiles and {data.n_vars} readouts: empty")
+    stored = np.asarray(matrix.data if sp.issparse(matrix) else matrix)
+    if not np.issubdtype(stored.dtype, np.number):
+        raise DataError(f"the matrix holds {stored.dtype}; expected numbers")
+    if not np.isfinite(stored).all():
+        where = _first(data, ~np.isfinite(stored), first_row)
+        raise DataError(f"the matrix has a value that is not finite {where}; drop or impute it")
+    if value_type.is_non_negative and stored.size and stored.min() < 0:
+        where = _first(data, stored < 0, first_row)
+        raise DataError(
+            f"value type {value_type.value!r} cannot be negative, but a value is {where}; "
+            "declare the value type that the matrix really holds"
+        )
+
+
+def _first(data: AnnData, wrong: NDArray[np.bool_], first_row: int = 0) -> str:
     """Where the first wrong value stands, in words."""
     position = int(np.flatnonzero(wrong.ravel())[0])
     if wrong.ndim == 2:
@@ -99,7 +110,8 @@ def _first(data: AnnData, wrong: NDArray[np.bool_]) -> str:
         csr = cast("sp.csr_matrix", data.X)
         row = int(np.searchsorted(csr.indptr, position, side="right")) - 1
         column = int(csr.indices[position])
-    return f"in row {row} ({data.obs_names[row]!r}), column {data.var_names[column]!r}"
+    name = data.obs_names[row]
+    return f"in row {first_row + row} ({name!r}), column {data.var_names[column]!r}"
 
 
 def check_features(table: pd.DataFrame | None, label: str) -> None:

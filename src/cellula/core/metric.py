@@ -30,7 +30,9 @@ class MetricDefinition:
     population, gene, pathway, phenotype or calibration. space: ``readouts`` or the space that
     a gate may choose. genes: which readouts enter. control: whose controls make a delta.
     aggregation: how groups become one number. direction: which way is better; ``target``
-    when nearer to ``ideal`` is better. ideal: the value of a perfect prediction.
+    when nearer to ``ideal`` is better. ideal: the value of a perfect prediction. is_per_group: the
+    terms of a group depend on that group alone (its row, cells and controls), so that they may be
+    computed some groups at a time, anywhere; False where ranks or means over groups enter.
     """
 
     name: str
@@ -45,6 +47,7 @@ class MetricDefinition:
     ideal: float
     references: tuple[str, ...] = ()
     needs_cells: bool = False
+    is_per_group: bool = False
 
     @property
     def id(self) -> str:

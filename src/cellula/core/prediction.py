@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from cellula.core.errors import DataError
+from cellula.core.matrix import dense, loaded
 from cellula.core.memo import Memo
 from cellula.core.query import QueryTable
 from cellula.core.value_type import ValueType
@@ -22,10 +22,11 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Cells of several populations in one matrix.
+    """Cells of several populations, read one population at a time.
 
-    values: (cells, readouts), dense or CSR; group: (cells,) the row of the query or group that
-    each cell belongs to, ascending.
+    values: (cells, readouts), dense, CSR, or a matrix on disk of which a population is loaded when
+    it is asked for; group: (cells,) the row of the query or group that each cell belongs to,
+    ascending. Whatever ``values`` are, the numbers of a population are the same, bit by bit.
     """
 
     values: Any
@@ -38,11 +39,23 @@ class Population:
         if np.any(np.diff(self.group) < 0):
             raise DataError("the cells of a population are not sorted by group; sort them first")
 
+    @property
+    def n_dimensions(self) -> int:
+        """How many readouts, or coordinates of a space, a cell has."""
+        return int(self.values.shape[1])
+
     def of(self, group: int) -> NDArray[np.float64]:
         """The cells of one group, dense: (cells of the group, readouts)."""
-        start, stop = np.searchsorted(self.group, [group, group + 1])
-        block = self.values[start:stop]
-        return np.asarray(block.toarray() if sp.issparse(block) else block, np.float64)
+        return dense(self.values[self._rows(group)])
+
+    def block(self, group: int) -> Any:
+        """The cells of one group as they are kept, dense or CSR: (cells of the group, readouts)."""
+        return loaded(self.values[self._rows(group)])
+
+    def part(self, first: int, stop: int) -> Population:
+        """The populations of the groups first, ..., stop - 1, numbered from 0."""
+        low, high = np.searchsorted(self.group, [first, stop])
+        return Population(self.values[low:high], self.group[low:high] - first)
 
     def derived(self, make: Callable[..., Made], *beside: object) -> Made:
         """What a pure function makes of this population and what stands beside it, made once.
@@ -52,6 +65,10 @@ class Population:
         makes is shared, so nobody changes it; a ``replace`` of the population begins with nothing.
         """
         return self._memo.of(make, self, *beside)
+
+    def _rows(self, group: int) -> slice:
+        start, stop = np.searchsorted(self.group, [group, group + 1])
+        return slice(int(start), int(stop))
 
 
 @dataclass(frozen=True, slots=True)

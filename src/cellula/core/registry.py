@@ -33,6 +33,7 @@ KINDS = (
     "reader",
     "writer",
     "source",
+    "cluster",
 )
 
 
@@ -149,7 +150,8 @@ def _extra(requires: Iterable[str], point: EntryPoint, missing: str) -> str:
         if wanted in extras:
             return wanted
     key = missing.lower().replace("_", "-")
-    for extra, needed in extras.items():
+    # The smallest first: an extra that includes another lists its packages too.
+    for extra, needed in sorted(extras.items(), key=lambda item: len(item[1])):
         if any(key in package for package in needed):
             return extra
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from cellula.core.dataset import Matrix
 from cellula.core.errors import DataError
 
-__all__ = ["COUNTS", "matrix_part", "require_unique"]
+__all__ = ["COUNTS", "float_type", "matrix_part", "require_unique"]
 
 #: The layer of raw counts beside log-normalised values.
 COUNTS = "counts"
@@ -87,8 +88,14 @@ def _block(matrix: Matrix, rows: NDArray[np.bool_], columns: NDArray[np.bool_]) 
 
 def _as_float(matrix: Matrix, file: str) -> Matrix:
     """float32 and float64 stay, other numbers become float32 or float64, whichever is exact."""
-    if not (np.issubdtype(matrix.dtype, np.number) or matrix.dtype == bool):
-        raise DataError(f"{file}: the matrix holds {matrix.dtype}; expected numbers")
-    if matrix.dtype in (np.float32, np.float64):
-        return matrix
-    return matrix.astype(np.float32 if matrix.dtype.itemsize <= 2 else np.float64)
+    wanted = float_type(matrix.dtype, file)
+    return matrix if matrix.dtype == wanted else matrix.astype(wanted)
+
+
+def float_type(dtype: np.dtype[Any], file: str) -> np.dtype[Any]:
+    """The float type that holds numbers of ``dtype`` exactly; DataError where it is no number."""
+    if not (np.issubdtype(dtype, np.number) or dtype.kind == "b"):
+        raise DataError(f"{file}: the matrix holds {dtype}; expected numbers")
+    if dtype in (np.float32, np.float64):
+        return dtype
+    return np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)

@@ -19,7 +19,7 @@ from cellula.io.digest import hash_source
 from cellula.io.formats import read
 from cellula.io.presence import is_there
 
-__all__ = ["DataSource", "Layout", "open_dataset"]
+__all__ = ["DataSource", "Layout", "open_dataset", "require_control"]
 
 
 def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None = None) -> Dataset:
@@ -36,7 +36,7 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
     paths = {item.name: _locate(item, folder, cache) for item in sources}
     hashes = {item.name: _checked_hash(paths[item.name], item) for item in sources}
     data = profiles_of(_content(profiles, paths), profiles)
-    _require_control(data.obs, profiles)
+    require_control(data.obs, profiles)
     joined: dict[str, pd.DataFrame | None] = {}
     for role in ("context", "perturbation"):
         tables = [item for item in sources if item.role == f"{role}_features"]
@@ -111,7 +111,8 @@ def _checked_hash(path: Path, item: DataSource) -> str:
     return found
 
 
-def _require_control(obs: pd.DataFrame, profiles: DataSource) -> None:
+def require_control(obs: pd.DataFrame, profiles: DataSource) -> None:
+    """Raise DataError where relative values of perturbations come without controls."""
     value_type = _value_type(profiles)
     if value_type.is_absolute or "perturbation" not in obs or "is_control" in obs:
         return

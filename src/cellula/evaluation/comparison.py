@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison, GeneSets
 from cellula.core.dataset import Dataset, Matrix
 from cellula.core.errors import DataError
+from cellula.core.matrix import loaded
 from cellula.core.prediction import Population, Prediction
 from cellula.core.query import QueryTable
+from cellula.data.group_means import group_means
+from cellula.evaluation.answers import gather, match
 from cellula.evaluation.folds import concatenate
-from cellula.evaluation.question import describe, join_frames, joint_codes, label_codes
+from cellula.evaluation.question import joint_codes, label_codes
 from cellula.evaluation.space import Space
 
-__all__ = ["as_predictions", "compare", "concatenate", "group_codes", "group_means"]
+__all__ = [
+    "RealSide",
+    "as_predictions",
+    "compare",
+    "concatenate",
+    "group_codes",
+    "group_means",
+    "real_side",
+]
 
-#: Profiles that are turned into float64 together.
+#: Cells that are projected into a space together.
 BLOCK = 8192
 #: Units that are a column of the question, hence no further division of the profiles.
 QUESTION_UNITS = ("perturbation", "context", "individual")
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """All predictions in one: rows in the order of the batches, readouts as observed."""
-
-    queries: QueryTable
-    mean: Floats
-    lower: Floats | None
-    upper: Floats | None
-    cells: Population | None
 
 
 def group_codes(observed: Dataset, unit: str) -> tuple[Codes, tuple[str, ...], Codes]:
@@ -56,26 +55,6 @@ def group_codes(observed: Dataset, unit: str) -> tuple[Codes, tuple[str, ...], C
     (keys,) = joint_codes([queries])
     groups = np.unique(keys * len(present) + codes, return_inverse=True)[1]
     return codes.astype(np.int64), tuple(names[code] for code in present), groups.astype(np.int64)
-
-
-def group_means(matrix: Matrix, groups: Codes, n_groups: int) -> Floats:
-    """Mean of the profiles of every group: (n_groups, readouts); NaN where there is none.
-
-    matrix: (profiles, readouts), dense or CSR; groups: (profiles,). Memory beyond the result
-    is that of a block of profiles; sums run in the order of the groups, then of the profiles.
-    """
-    order = np.argsort(groups, kind="stable")
-    total = np.zeros((n_groups, matrix.shape[1]))
-    for start in range(0, len(order), BLOCK):
-        rows = order[start : start + BLOCK]
-        block = matrix[rows]
-        dense = np.asarray(block.toarray() if sp.issparse(block) else block, np.float64)
-        codes = groups[rows]
-        first = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
-        total[codes[first]] += np.add.reduceat(dense, first, axis=0)
-    count = np.bincount(groups, minlength=n_groups).astype(np.float64)
-    count[count == 0] = np.nan
-    return np.asarray(total / count[:, None], np.float64)
 
 
 def compare(
@@ -96,42 +75,98 @@ def compare(
     context where the controls have no such unit; NaN where the context has no control. Cells
     are kept where the predictions carry them or a group holds more than one profile, projected
     through ``space`` where one is given; with them the controls of the group's context, and which
-    unit each of them is of.
+    unit each of them is of. Where values are on disk, cells stay there and means are made block by
+    block.
 
     Raises DataError, naming it, when an observed question has no answer, when readouts or
     value types differ (permuted readouts are put in order), or when two answers to one
     question disagree.
     """
+    found = real_side(observed, controls=controls, unit=unit, space=space).beside(predictions)
+    if baseline is not None:
+        base = gather(baseline, observed)
+        rows = match(QueryTable.from_frame(found.groups), base)
+        found = replace(found, baseline=base.mean[rows], baseline_name=baseline_name)
+    return replace(found, gene_sets=gene_sets)
+
+
+@dataclass(frozen=True, slots=True)
+class RealSide:
+    """The real side of comparisons: laid out once, put beside any number of predictions.
+
+    questions: (groups,); unit: (groups,) codes into ``units``; mean, reference: (groups,
+    readouts), the reference None without controls. cells: None where every group is one profile.
+    control_units: (control cells,) as a comparison has them, None where controls have no units.
+    """
+
+    observed: Dataset
+    controls: Dataset | None
+    space: Space | None
+    questions: QueryTable
+    unit: Codes
+    units: tuple[str, ...]
+    groups: Codes
+    mean: Floats
+    reference: Floats | None
+    cells: Population | None
+    control_cells: tuple[Population, Codes] | None
+    control_units: Codes | None
+
+    def beside(self, predictions: Iterable[Prediction]) -> Comparison:
+        """The comparison with these predictions; errors as :func:`compare`."""
+        answers = gather(predictions, self.observed)
+        rows = match(self.questions, answers)
+        cells, own_controls = self.cells, self.control_cells
+        if cells is None and answers.cells is not None:
+            cells = _population(self.observed.values, self.groups, self.space)
+            own_controls = _control_cells(self.controls, self.questions, self.space)
+        return Comparison(
+            groups=self.questions.frame(),
+            unit=self.unit,
+            units=self.units,
+            readouts=self.observed.readouts,
+            observed=self.mean,
+            predicted=answers.mean[rows],
+            lower=None if answers.lower is None else answers.lower[rows],
+            upper=None if answers.upper is None else answers.upper[rows],
+            reference=self.reference,
+            observed_cells=cells,
+            predicted_cells=None
+            if answers.cells is None
+            else _spread(answers.cells, rows, self.space),
+            control_cells=None if own_controls is None else own_controls[0],
+            control=None if own_controls is None else own_controls[1],
+            control_units=None if own_controls is None else self.control_units,
+        )
+
+
+def real_side(
+    observed: Dataset, *, controls: Dataset | None, unit: str, space: Space | None = None
+) -> RealSide:
+    """What comparisons of several predictions with the same profiles share.
+
+    Arguments as :func:`compare`. Raises DataError where the controls have other readouts.
+    """
     unit_of_profile, units, groups = group_codes(observed, unit)
     first = np.unique(groups, return_index=True)[1]
     questions = observed.queries().take(first)
-    answers = _gather(predictions, observed)
-    rows = _match(questions, answers)
-    base = None if baseline is None else _gather(baseline, observed)
-    keeps_cells = answers.cells is not None or len(first) < len(groups)
-    own_controls = _control_cells(controls, questions, space) if keeps_cells else None
-    return Comparison(
-        groups=questions.frame(),
-        unit=unit_of_profile[first],
+    own = unit_of_profile[first]
+    has_cells = len(first) < len(groups)
+    return RealSide(
+        observed=observed,
+        controls=controls,
+        space=space,
+        questions=questions,
+        unit=own,
         units=units,
-        readouts=observed.readouts,
-        observed=group_means(observed.values, groups, len(first)),
-        predicted=answers.mean[rows],
-        lower=None if answers.lower is None else answers.lower[rows],
-        upper=None if answers.upper is None else answers.upper[rows],
+        groups=groups,
+        mean=group_means(observed.values, groups, len(first)),
         reference=None
         if controls is None
-        else _reference(
-            controls, observed.readouts, questions, unit, units, unit_of_profile[first]
-        ),
-        baseline=None if base is None else base.mean[_match(questions, base)],
-        baseline_name=baseline_name if base is not None else "",
-        observed_cells=_population(observed.values, groups, space) if keeps_cells else None,
-        predicted_cells=None if answers.cells is None else _spread(answers.cells, rows, space),
-        control_cells=None if own_controls is None else own_controls[0],
-        control=None if own_controls is None else own_controls[1],
-        control_units=None if own_controls is None else _control_units(controls, unit, units),
-        gene_sets=gene_sets,
+        else _reference(controls, observed.readouts, questions, unit, units, own),
+        cells=_population(observed.values, groups, space) if has_cells else None,
+        control_cells=_control_cells(controls, questions, space) if has_cells else None,
+        control_units=_control_units(controls, unit, units),
     )
 
 
@@ -157,116 +192,20 @@ def as_predictions(data: Dataset) -> list[Prediction]:
     ]
 
 
-# -- predictions ------------------------------------------------------------------------------
-def _gather(predictions: Iterable[Prediction], observed: Dataset) -> _Answers:
-    batches = list(predictions)
-    if not batches:
-        raise DataError("there is no prediction; predict every observed question first")
-    readouts = observed.readouts
-    columns = [_columns(batch, readouts) for batch in batches]
-    for batch in batches:
-        if batch.value_type is not observed.value_type:
-            raise DataError(
-                f"predicted are {batch.value_type.value}, observed {observed.value_type.value}; "
-                "bring both to one value type before comparing"
-            )
-    shape = [(len(batch.queries), len(readouts)) for batch in batches]
-    has_interval = any(batch.lower is not None for batch in batches)
-
-    def stack(name: str) -> Floats:
-        parts = [
-            np.full(size, np.nan) if (part := getattr(batch, name)) is None else part[:, order]
-            for batch, order, size in zip(batches, columns, shape, strict=True)
-        ]
-        return np.asarray(np.concatenate(parts), np.float64)
-
-    return _Answers(
-        queries=_concatenate_queries([batch.queries for batch in batches]),
-        mean=stack("mean"),
-        lower=stack("lower") if has_interval else None,
-        upper=stack("upper") if has_interval else None,
-        cells=_stack_cells(batches, columns),
-    )
-
-
-def _columns(batch: Prediction, readouts: Sequence[str]) -> slice | Codes:
-    """The order of the predicted readouts that makes them the observed ones."""
-    if tuple(batch.readouts) == tuple(readouts):
-        return slice(None)
-    position = {name: column for column, name in enumerate(batch.readouts)}
-    missing = [name for name in readouts if name not in position]
-    surplus = sorted(set(position) - set(readouts))
-    if missing or surplus or len(position) < len(batch.readouts):
-        raise DataError(
-            f"the predicted readouts are not the observed ones: {len(missing)} missing "
-            f"({', '.join(missing[:5]) or 'none'}), {len(surplus)} not observed "
-            f"({', '.join(surplus[:5]) or 'none'}); predict exactly the observed readouts"
-        )
-    return np.array([position[name] for name in readouts], np.int64)
-
-
-def _stack_cells(
-    batches: Sequence[Prediction], columns: Sequence[slice | Codes]
-) -> Population | None:
-    offsets = np.cumsum([0, *(len(batch.queries) for batch in batches)])
-    parts = [
-        (batch.cells.values[:, order], batch.cells.group + offset)
-        for batch, order, offset in zip(batches, columns, offsets[:-1], strict=True)
-        if batch.cells is not None
-    ]
-    if not parts:
-        return None
-    if len(parts) == 1:
-        return Population(*parts[0])
-    matrices = [values for values, _ in parts]
-    if any(sp.issparse(values) for values in matrices):
-        values = sp.csr_matrix(sp.vstack(matrices))
-    else:
-        values = np.concatenate(matrices)
-    return Population(values, np.concatenate([group for _, group in parts]))
-
-
-def _concatenate_queries(tables: Sequence[QueryTable]) -> QueryTable:
-    if len(tables) == 1:
-        return tables[0]
-    columns = tables[0].columns
-    for table in tables:
-        if table.columns != columns:
-            raise DataError(
-                f"one batch answers {', '.join(columns)}, another {', '.join(table.columns)}; "
-                "ask all questions with the same columns"
-            )
-    return QueryTable.from_frame(join_frames([table.frame() for table in tables]))
-
-
-def _match(questions: QueryTable, answers: _Answers) -> Codes:
-    """The row of the answer to every question: shape (questions,)."""
-    asked, answered = joint_codes([questions, answers.queries])
-    order = np.argsort(answered, kind="stable")
-    keys = answered[order]
-    same = np.flatnonzero(keys[1:] == keys[:-1])
-    if len(same) and not np.array_equal(answers.mean[order[same]], answers.mean[order[same + 1]]):
-        wrong = np.any(answers.mean[order[same]] != answers.mean[order[same + 1]], axis=1)
-        row = int(order[same[int(np.argmax(wrong))]])
-        raise DataError(
-            f"two different predictions for {describe(answers.queries, row)}; "
-            "keep one answer a question"
-        )
-    position = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    missing = np.flatnonzero(keys[position] != asked)
-    if len(missing):
-        raise DataError(
-            f"{len(missing)} of {len(asked)} observed questions have no prediction, the first: "
-            f"{describe(questions, int(missing[0]))}; predict every observed question"
-        )
-    return np.asarray(order[position], np.int64)
-
-
 # -- populations and references ---------------------------------------------------------------
 def _population(matrix: Matrix, groups: Codes, space: Space | None) -> Population:
     order = np.argsort(groups, kind="stable")
-    values = matrix[order] if space is None else space.project(matrix[order])
-    return Population(values, groups[order])
+    return Population(_projected(matrix, order, space), groups[order])
+
+
+def _projected(matrix: Matrix, rows: Codes, space: Space | None) -> Matrix:
+    """Some cells, or their coordinates in a space, made in blocks of cells."""
+    if space is None:
+        is_all = len(rows) == matrix.shape[0] and np.array_equal(rows, np.arange(len(rows)))
+        return matrix if is_all else matrix[rows]
+    starts = range(0, max(len(rows), 1), BLOCK)
+    parts = [space.project(loaded(matrix[rows[start : start + BLOCK]])) for start in starts]
+    return np.concatenate(parts)
 
 
 def _spread(cells: Population, rows: Codes, space: Space | None) -> Population:
@@ -275,10 +214,7 @@ def _spread(cells: Population, rows: Codes, space: Space | None) -> Population:
     count = np.searchsorted(cells.group, rows + 1) - start
     group = np.repeat(np.arange(len(rows)), count)
     within = np.arange(len(group)) - np.repeat(np.cumsum(count) - count, count)
-    taken = np.repeat(start, count) + within
-    if space is None:
-        return Population(cells.values[taken], group)
-    return Population(space.project(cells.values)[taken], group)
+    return Population(_projected(cells.values, np.repeat(start, count) + within, space), group)
 
 
 def _control_cells(

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.errors import DataError
 from cellula.core.prediction import Population
 from cellula.evaluation.question import join_frames
+from cellula.io.row_store import stacked
 
 __all__ = ["concatenate"]
 
@@ -142,7 +142,5 @@ def _cells(
             f"the cells of the folds have {' and '.join(map(str, widths))} dimensions; "
             "fit every fold's space with the same number of components"
         )
-    matrices = [values for values, _ in found]
-    is_sparse = any(sp.issparse(values) for values in matrices)
-    values = sp.csr_matrix(sp.vstack(matrices)) if is_sparse else np.concatenate(matrices)
+    values = stacked([values for values, _ in found])
     return Population(values, np.concatenate([group for _, group in found]))

@@ -21,7 +21,8 @@ from cellula.core.metric import Metric
 from cellula.core.prediction import Prediction
 from cellula.core.run import RunContext, each
 from cellula.data.splits import Folds, split
-from cellula.evaluation.comparison import as_predictions, compare
+from cellula.evaluation.answers import joined
+from cellula.evaluation.comparison import as_predictions, real_side
 from cellula.evaluation.contest import (
     REPLICATE,
     Contest,
@@ -33,6 +34,8 @@ from cellula.evaluation.question import distinct
 from cellula.evaluation.replicate import split_halves
 from cellula.evaluation.score import score_rows
 from cellula.evaluation.scorer import Scorer
+from cellula.evaluation.shards import Shards
+from cellula.evaluation.spill import spilled
 from cellula.kernels.blas_threads import one_blas_thread
 
 __all__ = ["BASELINES", "MODEL", "Panel", "evaluate"]
@@ -109,7 +112,7 @@ def _baselines(real: Dataset, run: RunContext) -> dict[str, list[Prediction]]:
         if n < 2:
             continue
         parts = split(real, ClaimKind.UNSEEN_PERTURBATION, Folds(folds=min(PARTS, n), seed=0))
-        found[name] = [
+        answers = (
             answer
             for fold in parts
             for answer in model.fit(
@@ -119,7 +122,9 @@ def _baselines(real: Dataset, run: RunContext) -> dict[str, list[Prediction]]:
                 real.take(fold.control) if len(fold.control) else None,
                 run.child(name, fold.name, "ask"),
             )
-        ]
+        )
+        kept = answers if real.stored is None else spilled(answers, run.scratch / name)
+        found[name] = joined(kept)
     if not found:
         raise DataError(
             f"{n} perturbation(s) and {'no' if real.controls is None else 'some'} controls: no "
@@ -139,16 +144,17 @@ def _contest(
     controls = real.controls
     halves = split_halves(observed, unit, run.child("halves").rng)
 
-    def against(profiles: Dataset, answers: Sequence[Prediction]) -> Comparison:
-        return compare(profiles, answers, controls=controls, unit=unit)
-
-    full = {name: against(observed, answers) for name, answers in contestants.items()}
+    whole = real_side(observed, controls=controls, unit=unit)
+    full = {name: whole.beside(answers) for name, answers in contestants.items()}
+    half = None if halves is None else real_side(halves[0], controls=controls, unit=unit)
     halved = (
         {}
-        if halves is None
-        else {name: against(halves[0], answers) for name, answers in contestants.items()}
+        if half is None
+        else {name: half.beside(answers) for name, answers in contestants.items()}
     )
-    replicate = None if halves is None else against(halves[0], as_predictions(halves[1]))
+    replicate = None
+    if halves is not None and half is not None:
+        replicate = half.beside(as_predictions(halves[1]))
     return Contest(
         full=_beside_baseline(full),
         halved=_beside_baseline(halved),
@@ -173,9 +179,10 @@ def _beside_baseline(parts: dict[str, Comparison]) -> dict[str, Comparison]:
 def _scored(contest: Contest, unit: str, metrics: Sequence[str], run: RunContext) -> Panel:
     weights = Resamples(run.child("bootstrap"))
     weights.draw(contest)
+    shards = Shards(replace(run, threads=max(1, run.threads // len(metrics))))
 
     def by_metric(name: str) -> tuple[list[ScoredMetric], pd.DataFrame]:
-        scorer = Scorer.of(registry.load("metric", name)())
+        scorer = Scorer.of(registry.load("metric", name)(), shards)
         return score_contest(scorer, contest, weights, unit), _rows(scorer.metric, contest)
 
     parts = list(each(by_metric, tuple(metrics), run, "metrics"))

@@ -169,26 +169,62 @@ def stratum_values(
 
 
 def resampled(metric: Metric, terms: Terms, unit: Codes, mask: Mask, weights: Floats) -> Floats:
-    """Equal-weight mean over strata in every resample, over the groups in ``mask``."""
+    """Equal-weight mean over strata in every resample, over the groups in ``mask``.
+
+    A stratum of a single unit is drawn with it, and counts as often; one of several units is
+    there in every resample, and counts once.
+    """
     if len(unit) and weights.shape[1] <= int(unit.max()):
         raise DataError(
             f"weights for {weights.shape[1]} units, but the groups belong to "
             f"{int(unit.max()) + 1}; draw weights for len(comparison.units) units"
         )
-    n_strata = int(terms.stratum.max()) + 1 if len(unit) else 0
-    means = [np.empty(0)]
+    owner = _owners(terms.stratum, unit, mask)
+    total, count = _of_units(metric, terms, mask & (owner >= 0), owner, weights)
+    rows = np.flatnonzero(mask & (owner < 0))
+    strata, codes = np.unique(terms.stratum[rows], return_inverse=True)
+    everyone = np.ones(len(rows), bool)
     size = max(1, LARGEST_BLOCK // max(terms.values.shape[1], 1))
-    for start in range(0, len(weights), size):
+    for start in range(0, len(weights) if len(rows) else 0, size):
         drawn = weights[start : start + size]
-        total, count = np.zeros(len(drawn)), np.zeros(len(drawn))
         for part in resampled_blocks(
-            metric, terms.values, terms.stratum, n_strata, unit, mask, drawn
+            metric, terms.values[rows], codes, len(strata), unit[rows], everyone, drawn
         ):
             is_value = np.isfinite(part)
-            total += np.where(is_value, part, 0.0).sum(axis=0)
-            count += is_value.sum(axis=0)
-        means.append(ratio(total, count))
-    return np.concatenate(means)
+            total[start : start + size] += np.where(is_value, part, 0.0).sum(axis=0)
+            count[start : start + size] += is_value.sum(axis=0)
+    return ratio(total, count)
+
+
+def _of_units(
+    metric: Metric, terms: Terms, mask: Mask, owner: Codes, weights: Floats
+) -> tuple[Floats, Floats]:
+    """Sum of the values of the strata of single units, and their number, in every resample.
+
+    The groups of a stratum get one weight, and weights enter a metric relative to one another
+    only: its value is the same whenever it is drawn, and is made once.
+    """
+    strata, first, codes = np.unique(terms.stratum[mask], return_index=True, return_inverse=True)
+    everyone = np.ones(len(codes), bool)
+    values = stratum_values(metric, terms.values[mask], codes, len(strata), everyone)
+    own, is_value = owner[mask][first], np.isfinite(values)
+    sums, n = (
+        np.bincount(own[is_value], part, weights.shape[1])
+        for part in (values[is_value], np.ones(int(is_value.sum())))
+    )
+    return (weights * sums).sum(axis=1), (weights * n).sum(axis=1)
+
+
+def _owners(stratum: Codes, unit: Codes, mask: Mask) -> Codes:
+    """Of every group the unit that its stratum is all of, -1 where there are several: (groups,).
+
+    Only groups in ``mask`` count.
+    """
+    n_strata = int(stratum.max(initial=-1)) + 1
+    least, most = np.full(n_strata, np.iinfo(np.int64).max), np.full(n_strata, -1)
+    np.minimum.at(least, stratum[mask], unit[mask])
+    np.maximum.at(most, stratum[mask], unit[mask])
+    return np.where(least == most, most, -1)[stratum]
 
 
 def resampled_blocks(

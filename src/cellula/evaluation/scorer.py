@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cellula.core.comparison import Comparison
 from cellula.core.metric import Metric, MetricDefinition, Terms
 from cellula.evaluation.score import Aggregates
+from cellula.evaluation.shards import Shards
 
 __all__ = ["Scorer"]
 
@@ -19,16 +20,22 @@ __all__ = ["Scorer"]
 class _Remembered:
     """A metric that computes the terms of a comparison once; a pure function may."""
 
-    def __init__(self, metric: Metric) -> None:
+    def __init__(self, metric: Metric, shards: Shards | None) -> None:
         self.definition: MetricDefinition = metric.definition
         self._metric = metric
+        self._shards = shards
         self._known: dict[int, tuple[Comparison, Terms]] = {}
 
     def terms(self, comparison: Comparison) -> Terms:
         """See :meth:`cellula.core.metric.Metric.terms`."""
         known = self._known.get(id(comparison))
         if known is None:
-            known = comparison, self._metric.terms(comparison)
+            made = (
+                self._metric.terms(comparison)
+                if self._shards is None
+                else self._shards.terms(self._metric, comparison)
+            )
+            known = comparison, made
             self._known[id(comparison)] = known
         return known[1]
 
@@ -45,7 +52,7 @@ class Scorer:
     sums: Aggregates
 
     @classmethod
-    def of(cls, metric: Metric) -> Scorer:
-        """A scorer that has made nothing yet."""
-        remembered = cast("Metric", _Remembered(metric))
+    def of(cls, metric: Metric, shards: Shards | None = None) -> Scorer:
+        """A scorer that has made nothing yet; shards: where terms are made, None for here."""
+        remembered = cast("Metric", _Remembered(metric, shards))
         return cls(remembered, Aggregates(remembered))

@@ -22,7 +22,7 @@ from cellula.io.atomic import write_atomically
 from cellula.io.damage import DAMAGE, require_fitting
 from cellula.io.folder import write_folder
 
-__all__ = ["ZarrArchive", "ZarrStore"]
+__all__ = ["ZarrArchive", "ZarrStore", "require_whole_chunks"]
 
 #: Files of an array that are no chunks.
 METADATA = (".zarray", ".zattrs", "zarr.json")
@@ -110,7 +110,7 @@ class ZarrArchive:
             write_folder(path, files)
 
 
-def _require_whole_chunks(path: Path, arrays: Sequence[zarr.Array[Any]]) -> None:
+def require_whole_chunks(path: Path, arrays: Sequence[zarr.Array[Any]]) -> None:
     """ValueError when a compressed chunk is shorter than its head says.
 
     The decoder of Blosc trusts that head and reads on past the end of a chunk that was cut.
@@ -154,7 +154,7 @@ def _opened(path: Path) -> AnnData:
         arrays = [item for _, item in group.members(None) if isinstance(item, zarr.Array)]
         require_fitting(sum(int(item.nbytes) for item in arrays), path.name)
         if not is_zip:
-            _require_whole_chunks(path, arrays)
+            require_whole_chunks(path, arrays)
         return cast("AnnData", anndata.read_zarr(group))
     finally:
         if is_zip:

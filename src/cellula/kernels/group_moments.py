@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cellula.kernels.column_values import Csr
 
-__all__ = ["GroupMoments", "add_moments", "add_sums", "no_moments", "welch_t"]
+__all__ = ["GroupMoments", "add_dense", "add_moments", "add_sums", "no_moments", "welch_t"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,16 @@ def _add_sums(data, indices, indptr, groups, is_log1p, sums):  # type: ignore[no
             sums[group, indices[here]] += np.expm1(value) if is_log1p else value
 
 
+@numba.njit(cache=True, nogil=True)
+def _add_dense(values, groups, sums):  # type: ignore[no-untyped-def]
+    for row in range(len(groups)):
+        group = groups[row]
+        if group < 0:
+            continue
+        for gene in range(values.shape[1]):
+            sums[group, gene] += values[row, gene]
+
+
 def add_moments(matrix: Csr, groups: NDArray[np.int64], moments: GroupMoments) -> None:
     """Add some cells, row after row, to the moments of their groups; -1 leaves a cell out.
 
@@ -69,6 +79,13 @@ def add_sums(
 ) -> None:
     """Add some cells to the sums (groups, genes) of their groups; exp(x) - 1 of log1p values."""
     _add_sums(*matrix, groups, is_log1p, sums)
+
+
+def add_dense(
+    values: NDArray[np.float64], groups: NDArray[np.int64], sums: NDArray[np.float64]
+) -> None:
+    """Add dense cells (cells, genes), row after row, to sums (groups, genes) of their groups."""
+    _add_dense(values, groups, sums)
 
 
 def welch_t(

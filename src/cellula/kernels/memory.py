@@ -1,20 +1,40 @@
-"""How much memory this process has needed."""
+"""How much memory this process needs, and how much there is."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import psutil
 
 if sys.platform != "win32":
     import resource
 
-__all__ = ["peak_bytes"]
+__all__ = ["free_bytes", "held_bytes", "peak_bytes"]
+
+#: Where Linux tells the peak of this program alone; ``ru_maxrss`` is handed down by whoever
+#: started it.
+STATUS = Path("/proc/self/status")
 
 
 def peak_bytes() -> int:
     """The most memory that the process has held so far, in bytes."""
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
+    if STATUS.exists():
+        lines = STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+        found = next((line for line in lines if line.startswith("VmHWM:")), "")
+        if found:
+            return int(found.split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def held_bytes() -> int:
+    """The memory that the process holds now, in bytes."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def free_bytes() -> int:
+    """The memory that processes of this machine may still take without swapping, in bytes."""
+    return int(psutil.virtual_memory().available)

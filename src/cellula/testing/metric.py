@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -29,9 +29,9 @@ POOR = 3.0
 class MetricConformance:
     """Every rule that a metric keeps, on small comparisons with cells, intervals and units.
 
-    plugin: the class. A metric whose terms of one group depend on the others (a rank, a mean
-    over all) says ``all groups`` or ``all compared groups`` in its equation, and is excused
-    from giving each half of the groups the terms that they have in the whole.
+    plugin: the class. A metric that declares ``is_per_group`` gives some groups exactly the terms
+    that they have among all; one whose terms depend on other groups (a rank, a mean over all) does
+    not declare it, and its strata, where it has several, still stand alone.
     """
 
     plugin: Any
@@ -79,7 +79,7 @@ class MetricConformance:
         ideal in expectation only.
         """
         found, given = self.plugin.definition, comparison()
-        coverage = found.ideal if found.direction == "target" else 0.9
+        coverage = found.ideal if found.direction == "target" else 1.0
         value = self._value(self._terms(perfect(given, coverage)))
         gap = 1e-6
         if found.needs_cells:
@@ -106,20 +106,34 @@ class MetricConformance:
         )
 
     def check_additive(self) -> None:
-        """The terms of two halves, computed apart, are those of the whole."""
-        if re.search(r"\ball (compared )?groups\b", self.plugin.definition.equation):
-            return
+        """The terms of some groups, or of some strata, computed apart are those of the whole."""
         rules, given = self._rules(), comparison()
         whole = self._terms(given)
+        if self.plugin.definition.is_per_group:
+            self._check_parts(whole, given)
+        elif not whole.stratum.any():
+            return
         order = np.argsort(whole.stratum, kind="stable").astype(np.int64)
         cut = self._cut(whole.stratum[order])
         halves = [self._terms(reorder(given, part)) for part in (order[:cut], order[cut:])]
         apart = np.concatenate([half.values for half in halves]).sum(axis=0)
         rules.require(
             np.allclose(apart, whole.values.sum(axis=0), RTOL, ATOL),
-            "terms of two halves sum to those of the whole (or the equation says 'all groups')",
+            "terms of two halves sum to those of the whole",
             f"{apart} and {whole.values.sum(axis=0)}",
         )
+
+    def _check_parts(self, whole: Terms, given: Comparison) -> None:
+        rules, edges = self._rules(), (0, 1, 2, 7, 20, len(given.groups))
+        rules.require(not whole.stratum.any(), "a metric that is per group has one stratum")
+        for first, stop in pairwise(edges):
+            part = self._terms(given.part(first, stop))
+            rules.require(
+                part.values.tobytes() == np.ascontiguousarray(whole.values[first:stop]).tobytes()
+                and np.array_equal(part.reasons, whole.reasons[first:stop]),
+                "is_per_group: some groups have exactly the terms that they have among all",
+                f"groups {first} to {stop - 1}: {part.values} and {whole.values[first:stop]}",
+            )
 
     def check_scale(self) -> None:
         """``finish`` takes sums of any leading shape, and doubled weights change nothing."""
@@ -154,7 +168,10 @@ class MetricConformance:
         )
 
     def check_missing_value(self) -> None:
-        """A group without a number has NaN and a reason; the others have theirs."""
+        """A group without a number has NaN and a reason; the others have theirs.
+
+        Only in its own stratum, of several, may others lose theirs: too few may be left.
+        """
         rules, row = self._rules(), 3
         try:
             terms = self._terms(without_value(comparison(), row))
@@ -164,7 +181,10 @@ class MetricConformance:
         is_bad = np.asarray(np.isnan(terms.values).any(axis=1))
         rules.require(bool(is_bad[row]), "a group without a number has NaN terms")
         rules.require(bool(terms.reasons[row]), "a group without a number has a reason")
-        rules.require(int(is_bad.sum()) == 1, "the other groups keep their terms", is_bad.sum())
+        if terms.stratum.max() > 0:
+            is_bad &= terms.stratum != terms.stratum[row]
+        is_bad[row] = False
+        rules.require(not is_bad.any(), "the other groups keep their terms", is_bad.sum())
 
     def check_missing_parts(self) -> None:
         """Without cells, intervals, reference, baseline, gene sets: reasons, no error."""

@@ -30,6 +30,7 @@ from cellula.evaluation.question import distinct
 from cellula.evaluation.score import score
 from cellula.evaluation.uncertainty.split_conformal import SplitConformal, SplitConformalOptions
 from cellula.validation.competitors import BASELINES, Competitor
+from cellula.validation.cost import n_parameters
 from cellula.validation.study import Claim
 
 __all__ = ["Answer", "ClaimTask", "FoldAnswers", "answer_fold", "load_metric"]
@@ -168,7 +169,7 @@ def _answer(
         asked = conformal.calibrate_on(fitted, held, task.unit)
     predictions = tuple(asked.predict(questions, part.controls, run.child("ask")))
     seconds = time.perf_counter() - began
-    size = sum(int(array.size) for array in fitted.state().arrays.values())
+    size = n_parameters(fitted)
     return Answer(one.id, seed, predictions, fitted, value, seconds, size), held
 
 

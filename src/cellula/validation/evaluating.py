@@ -19,7 +19,8 @@ from cellula.evaluation.presets.anchors import anchors, beside
 from cellula.evaluation.presets.evaluate import evaluate_preset, preset_of
 from cellula.io.atomic import write_atomically
 from cellula.io.formats import read
-from cellula.validation.exploratory import Declared, open_declared
+from cellula.validation.exploratory import Declared, profiles_source
+from cellula.validation.streaming import open_pair
 
 __all__ = ["FULL", "Asked", "Evaluated", "evaluate_files", "require_free", "write_tables"]
 
@@ -30,7 +31,10 @@ TABLES = ("scores", "summary")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Two files and what their columns are; predicted_columns None: those of the real file."""
+    """Two files and what their columns are; predicted_columns None: those of the real file.
+
+    memory_gb: what the process may take, None for most of what is free.
+    """
 
     real: Path
     predicted: Path
@@ -43,6 +47,7 @@ class Asked:
     unit: str | None = None
     metrics: tuple[str, ...] = ()
     preset: str = FULL
+    memory_gb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +86,14 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
         dose_unit=asked.dose_unit,
         time_unit=asked.time_unit,
     )
-    real = open_declared(declared)
     given = asked.predicted_columns or asked.columns
     columns = {role: column for role, column in given.items() if role != "control"}
     # A prediction may leave the range of what can be measured; only measured values are checked.
     loose = replace(
         declared, path=asked.predicted, columns=columns, where={}, value_type=ValueType.QUANTITY
     )
-    answers = [
-        replace(answer, value_type=real.value_type)
-        for answer in as_predictions(open_declared(loose))
-    ]
+    real, told = open_pair(profiles_source(declared), profiles_source(loose), run, asked.memory_gb)
+    answers = [replace(answer, value_type=real.value_type) for answer in as_predictions(told)]
     panel = evaluate(real, answers, run, unit=asked.unit, metrics=asked.metrics)
     return Evaluated(panel.scores, panel.summary, panel.unit)
 

@@ -43,6 +43,7 @@ __all__ = [
     "fit",
     "open_controls",
     "open_declared",
+    "profiles_source",
     "tuning_of",
 ]
 
@@ -98,25 +99,28 @@ def open_declared(declared: Declared) -> Dataset:
     column, or of the role, else by its first column. Raises StudyError listing every mistake of
     the declaration, DataError where the file is not what was declared.
     """
-    sources = [
-        _source(
-            path=str(declared.path),
-            role="profiles",
-            format=declared.format,
-            value_type=declared.value_type,
-            columns=dict(declared.columns),
-            where=dict(declared.where),
-            readouts=declared.readouts,
-            dose_unit=declared.dose_unit,
-            time_unit=declared.time_unit,
-        )
-    ]
+    sources = [profiles_source(declared)]
     for label in ("context", "perturbation"):
         for path in getattr(declared, f"{label}_features"):
             column = _label_column(path, label, declared.columns.get(label))
             role = f"{label}_features"
             sources.append(_source(path=str(path), role=role, columns={label: column}))
     return open_dataset(sources, Path())
+
+
+def profiles_source(declared: Declared) -> DataSource:
+    """The declared profiles as a study would declare them. Raises StudyError listing mistakes."""
+    return _source(
+        path=str(declared.path),
+        role="profiles",
+        format=declared.format,
+        value_type=declared.value_type,
+        columns=dict(declared.columns),
+        where=dict(declared.where),
+        readouts=declared.readouts,
+        dose_unit=declared.dose_unit,
+        time_unit=declared.time_unit,
+    )
 
 
 def _source(**declaration: Any) -> DataSource:

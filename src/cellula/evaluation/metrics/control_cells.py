@@ -85,7 +85,7 @@ def arms_of(comparison: Comparison, side: Side) -> Arms | str:
         return f"there are no {side} cells"
     if control is None or own is None:
         return "there are no cells of controls"
-    for width in (int(cells.values.shape[1]), int(control.values.shape[1])):
+    for width in (cells.n_dimensions, control.n_dimensions):
         if width != n_readouts:
             return (
                 f"the cells have {width} coordinates, not the {n_readouts} readouts; compare "
@@ -113,7 +113,7 @@ def batches(arms: Arms, reasons: NDArray[Any]) -> Iterator[Batch]:
             reasons[groups] = "a control cell has a value that is no number"
             continue
         for some in _parts(groups, sizes_of(arms.cells, len(reasons))[groups]):
-            blocks = {int(group): _cells_of(arms.cells, int(group)) for group in some}
+            blocks = {int(group): arms.cells.block(int(group)) for group in some}
             sound = [group for group, block in blocks.items() if _is_finite(block)]
             reasons[[group for group in blocks if group not in sound]] = (
                 f"a cell of the {arms.side} side has a value that is no number"
@@ -153,7 +153,7 @@ def _own_units(arms: Arms) -> Codes:
 
 def _controls_of(arms: Arms, code: int, unit: int) -> Any:
     """The controls of a context, of one unit or (-1) of all: dense or CSR."""
-    cells = _cells_of(arms.control, code)
+    cells = arms.control.block(code)
     if unit < 0 or arms.control_units is None:
         return cells
     start, stop = np.searchsorted(arms.control.group, [code, code + 1])
@@ -165,12 +165,6 @@ def csr_of(*parts: Any) -> Csr:
     whole = sp.csr_matrix(sp.vstack([sp.csr_matrix(part) for part in parts]))
     whole.sum_duplicates()
     return whole.data, whole.indices, whole.indptr
-
-
-def _cells_of(cells: Population, group: int) -> Any:
-    """The cells of one group as they are kept, dense or CSR: (cells of the group, readouts)."""
-    start, stop = np.searchsorted(cells.group, [group, group + 1])
-    return cells.values[start:stop]
 
 
 def _is_finite(block: Any) -> bool:

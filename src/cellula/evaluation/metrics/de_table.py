@@ -106,7 +106,7 @@ def _predicted(
 def _tested(arms: Arms, size: Codes) -> Tested:
     """size: (groups,), the number of cells that a test counts, at least 1 where it has cells."""
     reasons = np.full(len(arms.own), "", object)
-    p = np.full((len(arms.own), arms.cells.values.shape[1]), np.nan)
+    p = np.full((len(arms.own), arms.cells.n_dimensions), np.nan)
     for batch in batches(arms, reasons):
         p[batch.groups] = _against(batch, size[batch.groups])
     significant = np.nan_to_num(benjamini_hochberg(p), nan=1.0) < LEVEL

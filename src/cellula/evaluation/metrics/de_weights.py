@@ -60,7 +60,7 @@ def _weights(
     unit: Codes | None,
 ) -> Weights:
     reasons = np.full(len(own), "", object)
-    values: Floats = np.full((len(own), cells.values.shape[1]), np.nan)
+    values: Floats = np.full((len(own), cells.n_dimensions), np.nan)
     for batch in batches(Arms(cells, control, own, "observed", control_units, unit), reasons):
         values[batch.groups] = _shares(np.nan_to_num(np.abs(_t(batch)), nan=0.0))
     is_flat = (reasons == "") & np.isnan(values).any(axis=1)

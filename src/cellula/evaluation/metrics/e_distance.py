@@ -41,6 +41,7 @@ class EDistance:
         ideal=0.0,
         references=("peidli2024",),
         needs_cells=True,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:

@@ -41,6 +41,7 @@ class EnergyDistance:
         ideal=0.0,
         references=("szekely2013",),
         needs_cells=True,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:

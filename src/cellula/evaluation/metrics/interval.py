@@ -9,13 +9,10 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
-from cellula.evaluation.metrics.sums import mean_terms, missing, ratio
+from cellula.evaluation.metrics.bounds import bound_reasons, no_interval
+from cellula.evaluation.metrics.sums import mean_terms, ratio
 
 __all__ = ["Coverage", "IntervalWidth"]
-
-Floats = NDArray[np.float64]
-
-NO_INTERVAL = "the prediction has no interval"
 
 
 @final
@@ -33,15 +30,18 @@ class Coverage:
         aggregation="equal-weight mean over groups with an interval",
         direction="target",
         ideal=0.9,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:
         """Share of readouts inside the interval, and 1."""
         lower, upper = comparison.lower, comparison.upper
         if lower is None or upper is None:
-            return _none(len(comparison.groups))
+            return no_interval(comparison, 2)
         inside = (lower <= comparison.observed) & (comparison.observed <= upper)
-        return mean_terms(inside.mean(axis=1), _reasons(lower, upper, comparison.observed))
+        return mean_terms(
+            inside.mean(axis=1), bound_reasons(lower, upper, observed=comparison.observed)
+        )
 
     def finish(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over groups; NaN without groups."""
@@ -63,24 +63,16 @@ class IntervalWidth:
         aggregation="equal-weight mean over groups with an interval",
         direction="lower",
         ideal=0.0,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:
         """Mean width over readouts, and 1."""
         lower, upper = comparison.lower, comparison.upper
         if lower is None or upper is None:
-            return _none(len(comparison.groups))
-        return mean_terms((upper - lower).mean(axis=1), _reasons(lower, upper, lower))
+            return no_interval(comparison, 2)
+        return mean_terms((upper - lower).mean(axis=1), bound_reasons(lower, upper, lower=lower))
 
     def finish(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over groups; NaN without groups."""
         return ratio(sums[..., 0], sums[..., 1])
-
-
-def _reasons(lower: Floats, upper: Floats, observed: Floats) -> NDArray[np.str_]:
-    is_missing = (np.isnan(lower) | np.isnan(upper)).any(axis=1)
-    return np.where(is_missing, NO_INTERVAL, missing(observed=observed))
-
-
-def _none(n_groups: int) -> Terms:
-    return mean_terms(np.full(n_groups, np.nan), np.full(n_groups, NO_INTERVAL))

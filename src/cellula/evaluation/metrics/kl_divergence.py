@@ -40,6 +40,7 @@ class KlDivergence:
         ideal=0.0,
         references=("kullback1951",),
         needs_cells=True,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:

@@ -38,6 +38,7 @@ class KolmogorovSmirnov:
         ideal=0.0,
         references=("smirnov1948",),
         needs_cells=True,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:

@@ -42,6 +42,7 @@ class Mmd:
         ideal=0.0,
         references=("gretton2008",),
         needs_cells=True,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:

@@ -1,4 +1,4 @@
-"""Do predicted cells lie where real cells lie, and everywhere they lie? By nearest neighbours."""
+"""Do predicted cells lie where real cells lie, everywhere, among them? By nearest neighbours."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
 from cellula.evaluation.metrics.sums import population_terms, ratio
 
-__all__ = ["KnnCoverage", "KnnDensity", "KnnPrecision", "KnnRecall"]
+__all__ = ["KnnCoverage", "KnnDensity", "KnnMixing", "KnnPrecision", "KnnRecall"]
 
 #: Neighbours that make the ball of a cell.
 K = 5
+#: Most neighbours of a cell among the cells of both sides.
+MOST = 30
+#: Cells whose distances to all others are held at once.
+BLOCK = 1024
 #: Relative rounding of a squared distance.
 TINY = 1e-9
 REFERENCES = ("kynkaanniemi2019", "naeem2020")
@@ -37,6 +41,7 @@ def _definition(name: str, equation: str, *, is_target: bool = False) -> MetricD
         ideal=1.0,
         references=REFERENCES,
         needs_cells=True,
+        is_per_group=True,
     )
 
 
@@ -115,6 +120,44 @@ class KnnCoverage:
         return ratio(sums[..., 0], sums[..., 1])
 
 
+@final
+class KnnMixing:
+    """Neighbours from the other side over what chance gives; 0 apart, 1 mixed as by chance.
+
+    The mixing by which batches are judged before and after a correction, of a real and a
+    predicted population. Both sides weigh the same however many cells they have. Above 1 where
+    predicted cells lie nearer to real ones than these to one another, as copies do.
+    """
+
+    definition: ClassVar[MetricDefinition] = MetricDefinition(
+        name="knn_mixing",
+        version=1,
+        equation=(
+            "mean over groups of the sum over the cells of both sides of the share of their k "
+            "nearest neighbours, among all other cells of the group, that are of the other side, "
+            f"over its expectation 2 n m / (n + m - 1); k = {MOST}, at most one less than the "
+            "smaller side has; equally far neighbours share the places that are left"
+        ),
+        layer="cell",
+        space="the space of the compared cells; readouts where none is chosen",
+        genes="all dimensions of the space, Euclidean",
+        control="none",
+        aggregation=f"equal-weight mean over groups with at least {K + 1} cells on each side",
+        direction="target",
+        ideal=1.0,
+        needs_cells=True,
+        is_per_group=True,
+    )
+
+    def terms(self, comparison: Comparison) -> Terms:
+        """Mixing of the group, and 1."""
+        return population_terms(comparison, _mixing, min_cells=K + 1)
+
+    def finish(self, sums: Floats) -> Floats:
+        """Mean over groups; NaN without groups."""
+        return ratio(sums[..., 0], sums[..., 1])
+
+
 def _squared(x: Floats, y: Floats) -> Floats:
     """Squared Euclidean distances of all pairs: (cells of x, cells of y)."""
     lengths = np.square(x).sum(axis=1)[:, None] + np.square(y).sum(axis=1)
@@ -146,3 +189,25 @@ def _density(x: Floats, y: Floats) -> float:
 
 def _coverage(x: Floats, y: Floats) -> float:
     return float(_is_near(x, y).any(axis=1).mean())
+
+
+def _mixing(x: Floats, y: Floats) -> float:
+    n, m = len(x), len(y)
+    cells = np.concatenate([x, y])
+    cells = cells - cells.mean(axis=0)
+    k = min(MOST, n - 1, m - 1)
+    rounding = TINY * float(np.square(cells).sum(axis=1).mean())
+    is_predicted = np.arange(n + m) >= n
+    found = 0.0
+    for start in range(0, n + m, BLOCK):
+        block = cells[start : start + BLOCK]
+        distance = _squared(block, cells)
+        own = np.arange(len(block))
+        distance[own, start + own] = np.inf
+        radius = np.partition(distance, k - 1, axis=1)[:, k - 1 : k]
+        is_other = is_predicted[start : start + BLOCK, None] != is_predicted
+        nearer, tied = distance < radius - rounding, np.abs(distance - radius) <= rounding
+        left = k - nearer.sum(axis=1)
+        of_ties = (tied & is_other).sum(axis=1) / tied.sum(axis=1)
+        found += float(((nearer & is_other).sum(axis=1) + left * of_ties).sum()) / k
+    return found * (n + m - 1) / (2.0 * n * m)

@@ -38,6 +38,7 @@ class PearsonDelta:
         "an observed change that varies",
         direction="higher",
         ideal=1.0,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:

@@ -42,12 +42,13 @@ class SlicedWasserstein:
         ideal=0.0,
         references=("bonneel2015", "salmon2011"),
         needs_cells=True,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:
         """Sliced distance of the group, and 1."""
         cells = comparison.observed_cells
-        width = 1 if cells is None else int(cells.values.shape[1])
+        width = 1 if cells is None else cells.n_dimensions
         along = directions(width, N_DIRECTIONS, KEY)
         return population_terms(
             comparison, lambda x, y: sliced_wasserstein(x, y, along), min_cells=1

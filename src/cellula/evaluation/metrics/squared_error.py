@@ -32,6 +32,7 @@ class Rmse:
         aggregation="squared errors averaged over groups with equal weight, then the root",
         direction="lower",
         ideal=0.0,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:
@@ -63,6 +64,7 @@ class R2:
         aggregation="both sums pooled over all groups; needs an observed value that varies",
         direction="higher",
         ideal=1.0,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:
@@ -99,6 +101,7 @@ class VarianceExplained:
         aggregation="both sums pooled over all groups; needs a baseline that errs",
         direction="higher",
         ideal=1.0,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:

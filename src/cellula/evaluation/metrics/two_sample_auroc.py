@@ -14,7 +14,7 @@ from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
 from cellula.evaluation.metrics.sums import population_terms, ratio
 
-__all__ = ["TwoSampleAuroc"]
+__all__ = ["FEWEST", "TwoSampleAuroc", "separability"]
 
 #: Most components that the classifier sees, parts of the cross-validation, fewest cells a side.
 COMPONENTS, PARTS, FEWEST = 50, 3, 6
@@ -49,18 +49,23 @@ class TwoSampleAuroc:
         ideal=0.5,
         references=("lopezpaz2017",),
         needs_cells=True,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:
         """AUROC of the group, and 1."""
-        return population_terms(comparison, _auroc, min_cells=FEWEST)
+        return population_terms(comparison, separability, min_cells=FEWEST)
 
     def finish(self, sums: Floats) -> Floats:
         """Mean over groups; NaN without groups."""
         return ratio(sums[..., 0], sums[..., 1])
 
 
-def _auroc(x: Floats, y: Floats) -> float:
+def separability(x: Floats, y: Floats) -> float:
+    """Area under the ROC, held out, of a classifier that tells x (n, d) from y (m, d).
+
+    At least 6 rows each; .5 where all are equal. See :class:`TwoSampleAuroc`.
+    """
     scores = _scores(np.concatenate([x, y]))
     if not scores.shape[1]:
         return 0.5  # all cells are equal

@@ -38,6 +38,7 @@ class WassersteinPerGene:
         ideal=0.0,
         references=("ramdas2017",),
         needs_cells=True,
+        is_per_group=True,
     )
 
     def terms(self, comparison: Comparison) -> Terms:

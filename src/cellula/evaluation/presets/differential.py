@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cellula.core.run import RunContext, each
 from cellula.evaluation.presets.panel import Side
+from cellula.kernels.false_discovery import benjamini_hochberg
 from cellula.kernels.rank_sum import rank_sum_block
 
 __all__ = ["Effects", "adjusted", "rank_sum_p"]
@@ -51,15 +52,6 @@ def adjusted(p: NDArray[np.float64], tested: NDArray[np.bool_]) -> NDArray[np.fl
     """
     out = np.full(p.shape, np.nan)
     columns = np.flatnonzero(tested)
-    if not len(columns):
-        return out
-    part = p[:, columns]
-    order = np.argsort(part, axis=1)
-    ranked = np.take_along_axis(part, order, axis=1) * (
-        len(columns) / np.arange(1, len(columns) + 1)
-    )
-    lowest = np.minimum.accumulate(ranked[:, ::-1], axis=1)[:, ::-1]
-    back = np.empty_like(part)
-    np.put_along_axis(back, order, np.clip(lowest, 0.0, 1.0), axis=1)
-    out[:, columns] = back
+    if len(columns):
+        out[:, columns] = benjamini_hochberg(p[:, columns])
     return out

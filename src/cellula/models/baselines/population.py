@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from cellula.core.dataset import Dataset
+from cellula.core.matrix import dense
 from cellula.core.prediction import Population
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
@@ -26,6 +27,8 @@ __all__ = ["MIN_CELLS", "ControlCells", "recount", "recovered_counts"]
 
 #: Fewer control cells than this are samples, not a population.
 MIN_CELLS = 10
+#: Cells that are dense together.
+BLOCK = 1024
 #: Bounds of the negative-binomial size r, and of a fold.
 SIZE_BOUNDS = (1e-2, 1e3)
 MAX_FOLD = 1e3
@@ -35,12 +38,12 @@ MAX_FOLD = 1e3
 class Cells:
     """Control cells of one context.
 
-    counts: (cells, genes) integers; scale: (cells,) such that log1p(scale * counts) is the
+    counts: (cells, genes) CSR of integers; scale: (cells,) such that log1p(scale * counts) is the
     profile; mean: (genes,) the mean log1p profile; size: (genes,) negative-binomial size r;
     rate: (genes,) counts per unit of depth (1 / scale).
     """
 
-    counts: NDArray[np.int64]
+    counts: sp.csr_matrix
     scale: NDArray[np.float64]
     mean: NDArray[np.float64]
     size: NDArray[np.float64]
@@ -115,7 +118,8 @@ def recount(
     """
     n = len(cells.scale)
     chosen = rng.permutation(n)[:n_most] if n > n_most else np.arange(n)
-    counts, scale = cells.counts[chosen], cells.scale[chosen]
+    counts = cells.counts[chosen].toarray().astype(np.int64)
+    scale = cells.scale[chosen]
     base, wanted = np.expm1(cells.mean), np.expm1(np.maximum(mean, 0.0))
     fold = np.ones_like(base)
     np.divide(wanted, base, out=fold, where=base > 0)
@@ -144,19 +148,35 @@ def _stream(queries: QueryTable, row: int, run: RunContext) -> np.random.Generat
 
 
 def _cells(control: Dataset, rows: NDArray[np.int64]) -> Cells:
-    values = control.dense(rows)
-    layers = control.data.layers
-    if "counts" in layers:
-        block = layers["counts"][rows]
-        counts = np.rint(block.toarray() if sp.issparse(block) else block).astype(np.int64)
-    else:
-        counts = recovered_counts(values)
-    total = counts.sum(axis=1)
-    scale = np.where(total > 0, np.expm1(values).sum(axis=1) / np.maximum(total, 1), 0.0)
+    """Moments of control cells in blocks of them, so that none but a block is dense."""
+    blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
+    kept, scales, total = [], [], np.zeros(len(control.readouts))
+    for block in blocks:
+        values = control.dense(block)
+        counts = _counts(control, block, values)
+        depth = counts.sum(axis=1)
+        scales.append(np.where(depth > 0, np.expm1(values).sum(axis=1) / np.maximum(depth, 1), 0.0))
+        kept.append(sp.csr_matrix(counts, dtype=np.int32))
+        total += values.sum(axis=0)
+    scale = np.concatenate(scales)
     scale = np.where(scale > 0, scale, np.median(scale[scale > 0]) if (scale > 0).any() else 1.0)
     depth = 1.0 / scale
-    rate = counts.sum(axis=0) / depth.sum()
-    expected = depth[:, None] * rate
-    excess = ((counts - expected) ** 2 - expected).sum(axis=0)
-    size = (expected**2).sum(axis=0) / np.maximum(excess, 1e-12)
-    return Cells(counts, scale, values.mean(axis=0), np.clip(size, *SIZE_BOUNDS), rate)
+    rate = sum(np.asarray(part.sum(axis=0), np.float64).ravel() for part in kept) / depth.sum()
+    excess, square, start = np.zeros(len(total)), np.zeros(len(total)), 0
+    for part in kept:
+        expected = depth[start : start + part.shape[0], None] * rate
+        excess += ((part.toarray() - expected) ** 2 - expected).sum(axis=0)
+        square += (expected**2).sum(axis=0)
+        start += part.shape[0]
+    size = square / np.maximum(excess, 1e-12)
+    together = sp.csr_matrix(sp.vstack(kept))
+    return Cells(together, scale, total / len(rows), np.clip(size, *SIZE_BOUNDS), rate)
+
+
+def _counts(
+    control: Dataset, rows: NDArray[np.int64], values: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Counts of some cells (cells, genes), recovered from their values where there is no layer."""
+    if control.counts is None:
+        return recovered_counts(values)
+    return np.rint(dense(control.counts[rows])).astype(np.int64)

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
+from cellula.core.matrix import StoredMatrix
 from cellula.core.query import QueryTable
+from cellula.data.group_means import group_sums
 from cellula.models.baselines.encoding import Treatments, canonical_label, unique_labels
 
 __all__ = ["Pseudobulk", "check_alike", "mean_rows", "pseudobulk"]
@@ -137,6 +139,8 @@ def mean_rows(values: Any, group: NDArray[np.int64], n_groups: int) -> NDArray[n
 
 
 def _sums(values: Any, group: NDArray[np.int64], n_groups: int) -> NDArray[np.float64]:
+    if isinstance(values, StoredMatrix):  # the same additions in the same order
+        return group_sums(values, group, n_groups)
     rows = np.flatnonzero(group >= 0)
     indicator = sp.csr_matrix(
         (np.ones(len(rows)), (group[rows], rows)), shape=(n_groups, len(group))
