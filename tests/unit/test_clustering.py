@@ -116,6 +116,28 @@ def test_values_equal_scikit_learn(noise: float) -> None:
     assert score(ClusteringNmi(), given).value == pytest.approx(expected[1], abs=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_any_two_partitions_have_the_values_of_scikit_learn(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(12, 60))
+    labels = [
+        np.unique(rng.integers(0, most, n), return_inverse=True)[1]
+        for most in (rng.integers(2, n + 1), rng.integers(1, n + 1))
+    ]
+    turns = iter(labels)
+    monkeypatch.setattr(
+        "cellula.evaluation.metrics.clustering.profile_clusters", lambda _: next(turns)
+    )
+    given = compared(rng.normal(size=(n, 3)), rng.normal(size=(n, 3)))
+    terms = ClusteringAri().terms(given)
+    sums = terms.values.sum(axis=0)
+    assert ClusteringAri().finish(sums) == pytest.approx(adjusted_rand_score(*labels), abs=1e-12)
+    expected = normalized_mutual_info_score(*labels)
+    assert ClusteringNmi().finish(sums) == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.requirement("E5")
 def test_resamples_reweight_the_questions() -> None:
     """A question drawn twice counts twice, and is no pair with itself."""

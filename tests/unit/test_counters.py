@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from cellula.kernels.counters import BLOCK, resample_counts, resampled_sums
+from cellula.kernels.counters import coin_flips, resample_counts
 
 
 def test_splitmix_is_the_published_generator() -> None:
@@ -40,10 +40,10 @@ def test_counts_are_multinomial() -> None:
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.03
 
 
-def test_sums_are_those_of_the_weights() -> None:
-    values = np.random.default_rng(0).normal(size=(33, 4))
-    n = 2 * BLOCK + 5
-    sums = resampled_sums(values, 5, n)
-    np.testing.assert_allclose(sums, resample_counts(5, 0, n, 33) @ values, rtol=1e-12, atol=1e-12)
-    np.testing.assert_array_equal(resampled_sums(values, 5, n, threads=2), sums)
-    np.testing.assert_array_equal(resampled_sums(values, 5, BLOCK), sums[:BLOCK])
+def test_coins_are_fair_and_depend_on_their_row_alone() -> None:
+    flips = coin_flips(11, 0, 4000, 70)
+    assert set(np.unique(flips)) == {0.0, 1.0}
+    np.testing.assert_allclose(flips.mean(axis=0), 0.5, atol=0.04)
+    np.testing.assert_allclose(np.corrcoef(flips.T)[0, 1:], 0.0, atol=0.07)
+    np.testing.assert_array_equal(flips[100:120], coin_flips(11, 100, 20, 70))
+    assert (flips[:50] != coin_flips(12, 0, 50, 70)).any()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,9 +16,12 @@ from cellula.core.prediction import Prediction
 from cellula.core.run import RunContext, run_context
 from cellula.core.value_type import ValueType
 from cellula.evaluation.comparison import as_predictions
-from cellula.evaluation.panel import MODEL, evaluate
+from cellula.evaluation.contest import REPLICATE
+from cellula.evaluation.panel import MODEL, evaluate, predictions_by
+from cellula.evaluation.summary import OVERALL
 
 N_GENES, N_CELLS = 12, 24
+TABLES = ("scores", "summary", "paired", "strata", "responses", "spread")
 METRICS = ("pearson_delta", "energy_distance", "rmse")
 
 
@@ -91,12 +95,89 @@ def test_every_row_stands_beside_the_trivial_answers(real: Dataset, run: RunCont
 
 
 def test_threads_change_nothing(real: Dataset, run: RunContext) -> None:
-    tables = [
-        evaluate(real, cells(2), run_context(3, run.scratch, threads=n), metrics=METRICS)
+    panels = [
+        evaluate(real, cells(2), run_context(3, run.scratch, threads=n), metrics=METRICS, repeats=2)
         for n in (1, 2)
     ]
-    pd.testing.assert_frame_equal(tables[0].summary, tables[1].summary, check_exact=True)
-    pd.testing.assert_frame_equal(tables[0].scores, tables[1].scores, check_exact=True)
+    for name in TABLES:
+        tables = [getattr(panel, name) for panel in panels]
+        pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+def test_overall_is_the_mean_of_the_anchored_scores(real: Dataset, run: RunContext) -> None:
+    table = evaluate(real, cells(2), run, metrics=(*METRICS, "coverage")).summary
+    own = table[table["model"] == MODEL].set_index("metric")
+    overall = own.loc[OVERALL]
+    assert overall["anchored"] == pytest.approx(own["anchored"].drop(OVERALL).mean())
+    assert overall["anchored_lower"] < overall["anchored"] < overall["anchored_upper"]
+    assert overall["reason"] == "the mean of anchored scores: 3 of 4 metrics"
+    assert np.isnan(overall["value"])
+    width = own["anchored_upper"] - own["anchored_lower"]
+    assert width[OVERALL] < width.max()  # the same resamples for all metrics
+    assert OVERALL not in set(table[table["model"] == REPLICATE]["metric"])
+
+
+def test_every_metric_is_tested_against_the_best_trivial_answer(
+    real: Dataset, run: RunContext
+) -> None:
+    panel = evaluate(real, cells(2), run, metrics=METRICS)
+    found = panel.paired.set_index("metric")
+    assert (found["model"] == MODEL).all()
+    assert list(found.index) == [f"{name}@1" for name in METRICS]
+    summary = panel.summary.pivot(index="metric", columns="model", values="value")
+    for metric, row in found.iterrows():
+        sign = 1.0 if metric == "pearson_delta@1" else -1.0
+        gain = sign * (summary.at[metric, MODEL] - summary.at[metric, row["against"]])
+        assert row["difference"] == pytest.approx(gain)
+        assert row["p"] == 2 / 2**10  # better for every one of ten perturbations
+        assert row["adjusted"] == row["p"]
+
+
+@pytest.mark.requirement("E7", "E9")
+def test_repeats_tell_how_much_the_draw_matters(real: Dataset, run: RunContext) -> None:
+    panel = evaluate(real, cells(2), run, metrics=METRICS, repeats=4)
+    once = evaluate(real, cells(2), run, metrics=METRICS)
+    assert len(once.spread) == 0
+    for name in TABLES[:-1]:
+        pd.testing.assert_frame_equal(getattr(panel, name), getattr(once, name))
+    spread = panel.spread.set_index(["metric", "quantity"])
+    own = once.summary[once.summary["model"] == MODEL].set_index("metric")
+    for metric in (f"{name}@1" for name in METRICS):
+        for quantity, column in {"baseline": "b", "ceiling": "r", "anchored": "anchored"}.items():
+            row = spread.loc[(metric, quantity)]
+            assert row["value"] == own.at[metric, column]
+            assert row["min"] <= row["value"] <= row["max"]
+            assert row["min"] <= row["mean"] <= row["max"]
+            assert (row["n"], row["over"], row["model"]) == (4, "repeats", MODEL)
+        assert spread.loc[(metric, "ceiling"), "sd"] > 0.0
+    assert spread.loc[(OVERALL, "anchored"), "n"] == 4
+
+
+@pytest.mark.requirement("E7")
+def test_seeds_of_one_model_have_a_spread(real: Dataset, run: RunContext) -> None:
+    seeds = {f"seed{seed}": cells(seed) for seed in (2, 3, 4)}
+    panel = evaluate(real, seeds, run, metrics=METRICS)
+    spread = panel.spread[panel.spread["over"] == "predictions"].set_index(["metric", "quantity"])
+    summary = panel.summary[panel.summary["model"].isin(list(seeds))]
+    for metric, part in summary.groupby("metric"):
+        row = spread.loc[(metric, "anchored")]
+        assert row["mean"] == pytest.approx(part["anchored"].mean())
+        assert row["sd"] == pytest.approx(part["anchored"].std())
+        assert (row["min"], row["max"]) == (part["anchored"].min(), part["anchored"].max())
+    assert set(panel.scores["model"]) == set(panel.paired["model"]) == set(seeds)
+    alone = evaluate(real, cells(3), run, metrics=METRICS)
+    second = panel.scores[panel.scores["model"] == "seed3"]["value"]
+    np.testing.assert_array_equal(second, alone.scores["value"])
+
+
+def test_predictions_of_a_column_are_told_apart(real: Dataset, run: RunContext) -> None:
+    both = [cells(2), cells(3)]
+    joined = ad.concat([one.data for one in both], keys=["2", "3"], label="seed", index_unique="-")
+    found = predictions_by(Dataset(joined, ValueType.LOG1P), "seed")
+    assert list(found) == ["2", "3"]
+    panel = evaluate(real, found, run, metrics=["rmse"])
+    apart = evaluate(real, {"2": both[0], "3": both[1]}, run, metrics=["rmse"])
+    pd.testing.assert_frame_equal(panel.summary, apart.summary)
 
 
 def test_permuted_readouts_are_put_in_order(real: Dataset, run: RunContext) -> None:

@@ -23,7 +23,7 @@ from cellula.core.value_type import ValueType
 if TYPE_CHECKING:
     from mudata import MuData
 
-__all__ = ["Dataset", "Matrix", "Provenance"]
+__all__ = ["Dataset", "Matrix", "Provenance", "forget_names"]
 
 #: A matrix of profiles x readouts: a dense array or a CSR matrix.
 Matrix: TypeAlias = Any
@@ -177,7 +177,10 @@ class Dataset:
         """Some profiles, by boolean mask or positions, with the same features."""
         positions = np.asarray(rows)
         if isinstance(self.data, AnnData):
-            return self.unchecked(_profiles(self.data, positions), positions)
+            part = _profiles(self.data, positions)
+            if self.stored is not None:
+                forget_names(part)
+            return self.unchecked(part, positions)
         from mudata import set_options
 
         with set_options(pull_on_update=False):
@@ -268,6 +271,13 @@ class Dataset:
         for table in (self.context_features, self.perturbation_features):
             parts.append(None if table is None else hash_frame(table))
         return hash_json(parts)
+
+
+def forget_names(data: AnnData) -> None:
+    """Drop what pandas keeps to look up the names of profiles since it was asked whether they are
+    unique: more than the names themselves, which matters where all else is on disk.
+    """
+    data.obs.index = pd.Index(data.obs.index.array)
 
 
 def _profiles(data: AnnData, rows: NDArray[Any]) -> AnnData:

@@ -37,4 +37,6 @@ def loaded(matrix: Any) -> Any:
 def dense(matrix: Any) -> NDArray[np.float64]:
     """Dense, CSR or stored values as a dense float64 array of the same shape."""
     values = loaded(matrix)
-    return np.asarray(values.toarray() if sp.issparse(values) else values, np.float64)
+    if sp.issparse(values):  # widened while it is sparse: one dense array, not two
+        values = values.astype(np.float64).toarray()
+    return np.asarray(values, np.float64)

@@ -11,7 +11,7 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from cellula.core.dataset import Dataset, Provenance
+from cellula.core.dataset import Dataset, Provenance, forget_names
 from cellula.core.door import check_finite, check_values
 from cellula.core.errors import DataError
 from cellula.core.roles import ROLES
@@ -62,7 +62,7 @@ def open_stored(source: DataSource, folder: Path, scratch: Path) -> Dataset:
         stored = _partition(given, _checked(given, data, rows, value_type), place, scratch / "X")
         counts = f"layers/{COUNTS}"
         matrix = cells.matrix(counts) if cells.has_matrix(counts) else None
-        return Dataset(
+        found = Dataset(
             data,
             value_type,
             provenance=Provenance(sources={source.name: hash_source(path)}),
@@ -71,6 +71,8 @@ def open_stored(source: DataSource, folder: Path, scratch: Path) -> Dataset:
             if matrix is None
             else _partition(matrix, matrix.blocks(), place, scratch / COUNTS),
         )
+    forget_names(data)
+    return found
 
 
 def partition_order(obs: pd.DataFrame) -> NDArray[np.int64]:
@@ -105,19 +107,46 @@ def _require_plain(source: DataSource) -> None:
 
 
 def _annotations(cells: BackedCells, source: DataSource) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """Roles of the kept profiles, and which rows of the file are kept."""
+    """Roles of the kept profiles, and which rows of the file are kept.
+
+    Roles are made of the distinct rows of the columns that tell them, of which there are few.
+    """
     control = source.columns.get("control", "")
     named = {*source.columns.values(), *source.where, control, control.partition("=")[0]}
-    obs = cells.obs(sorted(named))
-    if not set(source.columns.values()) | set(source.where) <= {*obs.columns, control}:
-        obs = cells.obs()  # so that the message can tell what there is
-    require_unique(obs.index, "profile", source.name)
-    rows = (
-        keep_rows(obs, source.where, source.name) if source.where else np.ones(len(obs), np.bool_)
-    )
-    told = with_roles(obs[rows], source)
+    table = cells.columns(sorted(named))
+    if not set(source.columns.values()) | set(source.where) <= {*table.columns, control}:
+        table = cells.columns()  # so that the message can tell what there is
+    names = cells.names()
+    if names.duplicated().any():
+        require_unique(names, "profile", source.name)
+    codes = _row_codes(table)
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    few = table.iloc[first].set_axis(names[first].astype(object))
+    kept = keep_rows(few, source.where, source.name) if source.where else np.ones(len(few), bool)
+    told = with_roles(few[kept], source)
     require_control(told, source)
-    return told[[name for name in told.columns if name in ROLES]], rows
+    rows = np.asarray(kept[inverse], np.bool_)
+    place = (np.cumsum(kept) - 1)[inverse[rows]]
+    obs = {str(name): _spread(told[name], place) for name in told.columns if name in ROLES}
+    return pd.DataFrame(obs, index=names[rows]), rows
+
+
+def _row_codes(table: pd.DataFrame) -> NDArray[np.int64]:
+    """A code of every row, equal for equal rows, rising with the rows: (rows,)."""
+    codes = np.zeros(len(table), np.int64)
+    for name in table.columns:
+        own = pd.factorize(table[name])[0].astype(np.int64) + 1
+        codes = np.unique(codes * (own.max(initial=0) + 1) + own, return_inverse=True)[1]
+    return codes
+
+
+def _spread(column: pd.Series[Any], place: NDArray[np.int64]) -> Any:
+    """The values of a few rows, set down for all."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return pd.Categorical.from_codes(
+            column.cat.codes.to_numpy()[place], list(column.cat.categories)
+        )
+    return column.to_numpy()[place]
 
 
 def _inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from cellula.core.canonical import plain
 from cellula.core.comparison import Comparison
 from cellula.core.errors import DataError
 from cellula.core.evidence import Evidence
-from cellula.core.metric import Metric, MetricDefinition, Terms
+from cellula.core.metric import Metric, Terms
 from cellula.core.numerals import plural
 from cellula.evaluation.bootstrap import interval
 from cellula.evaluation.score import (
@@ -24,7 +24,7 @@ from cellula.evaluation.score import (
     stratum_values,
 )
 
-__all__ = ["AnchoredScore", "Ceiling", "anchored_score"]
+__all__ = ["AnchoredScore", "Ceiling", "anchored_resamples", "anchored_score", "losses"]
 
 Ceiling = Literal["replicate", "ideal"]
 
@@ -105,6 +105,30 @@ def anchored_score(
     The value is NaN, with a reason, where r - b is within noise: its own bootstrap interval
     reaches 0. Raises DataError when the comparisons do not hold the same groups.
     """
+    return anchored_resamples(
+        metric,
+        predicted,
+        baselines,
+        replicate,
+        weights,
+        unit=unit,
+        level=level,
+        aggregates=aggregates,
+    )[0]
+
+
+def anchored_resamples(
+    metric: Metric,
+    predicted: Comparison,
+    baselines: Mapping[str, Comparison],
+    replicate: Comparison | None,
+    weights: Floats,
+    *,
+    unit: str,
+    level: float = 0.95,
+    aggregates: Aggregates | None = None,
+) -> tuple[AnchoredScore, Floats]:
+    """:func:`anchored_score`, and the score in every resample: (resamples,), NaN without one."""
     for name, other in [*baselines.items(), ("replicate", replicate)]:
         if other is not None:
             _check_same(predicted, other, name)
@@ -126,11 +150,11 @@ def anchored_score(
     u = side("model", terms)
     bases = [side(name, part) for name, part in base_terms.items()]
     bases = [base for base in bases if np.isfinite(base.value)]
-    best = min(bases, key=lambda base: _loss(metric.definition, base.value), default=None)
+    best = min(bases, key=lambda base: _loss(metric, base.value), default=None)
     top = _ideal(metric, weights) if top_terms is None else side("replicate", top_terms)
     n_units = len(np.unique(predicted.unit[mask]))
-    ratio = _ratio(metric.definition, u, best, top, n_units, level)
-    return AnchoredScore(
+    ratio = _ratio(metric, u, best, top, n_units, level)
+    found = AnchoredScore(
         metric=metric.definition.id,
         value=ratio.value,
         lower=ratio.lower,
@@ -150,6 +174,7 @@ def anchored_score(
         reason=ratio.reason if mask.any() else _why_none(terms, baselines, base_terms, top_terms),
         sd=ratio.sd,
     )
+    return found, np.full(len(weights), NAN) if ratio.values is None else ratio.values
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +186,11 @@ class _Ratio:
     upper: float = NAN
     sd: float = NAN
     reason: str = ""
+    values: Floats | None = None
 
 
 def _ratio(
-    definition: MetricDefinition,
+    metric: Metric,
     u: _Side,
     b: _Side | None,
     r: _Side,
@@ -176,12 +202,12 @@ def _ratio(
         return _Ratio(reason="no baseline has a value; score one of the trivial answers too")
     if not (np.isfinite(u.value) and np.isfinite(r.value)):
         who = "model" if not np.isfinite(u.value) else "replicate"
-        why = f"{definition.name} of the {who} has no value on the shared groups"
+        why = f"{metric.definition.name} of the {who} has no value on the shared groups"
         return _Ratio(reason=why)
     if n_units < 2:
         return _Ratio(reason=f"{plural(n_units, 'unit')} of replication: noise cannot be judged")
-    loss_u, loss_b, loss_r = (_loss(definition, side.value) for side in (u, b, r))
-    many_u, many_b, many_r = (_losses(definition, side.values) for side in (u, b, r))
+    loss_u, loss_b, loss_r = (_loss(metric, side.value) for side in (u, b, r))
+    many_u, many_b, many_r = (losses(metric, side.values) for side in (u, b, r))
     low, high = interval(many_b - many_r, level)
     if not low > 0.0:
         return _Ratio(
@@ -195,15 +221,16 @@ def _ratio(
     lower, upper = interval(ratios, level)
     finite = ratios[np.isfinite(ratios)]
     sd = float(np.std(finite, ddof=1)) if len(finite) > 1 else NAN
-    return _Ratio((loss_b - loss_u) / (loss_b - loss_r), lower, upper, sd)
+    return _Ratio((loss_b - loss_u) / (loss_b - loss_r), lower, upper, sd, values=ratios)
 
 
-def _loss(definition: MetricDefinition, value: float) -> float:
-    """The value turned so that less is better."""
-    return float(_losses(definition, np.array([value]))[0])
+def _loss(metric: Metric, value: float) -> float:
+    return float(losses(metric, np.array([value]))[0])
 
 
-def _losses(definition: MetricDefinition, values: Floats) -> Floats:
+def losses(metric: Metric, values: Floats) -> Floats:
+    """The values turned so that less is better; the distance from the ideal of a target."""
+    definition = metric.definition
     if definition.direction == "target":
         return np.asarray(np.abs(values - definition.ideal), np.float64)
     return -values if definition.direction == "higher" else values
@@ -238,9 +265,9 @@ def _n_unresolvable(
     n_poor = int(np.sum(single <= 0.0))
     number = np.cumsum(is_several) - 1
     kept = mask & is_several[codes]
-    losses = [
+    lost_by = [
         (
-            _losses(metric.definition, block)
+            losses(metric, block)
             for block in resampled_blocks(
                 metric,
                 part.values,
@@ -254,7 +281,7 @@ def _n_unresolvable(
         for part in (b.terms, r.terms)
         if part is not None
     ]
-    for lost in zip(*losses, strict=True):
+    for lost in zip(*lost_by, strict=True):
         gain = lost[0] - lost[1] if r.terms is not None else lost[0] - _losses_of_ideal(metric)
         has_any = np.isfinite(gain).any(axis=1)
         n_poor += sum(not interval(row, level)[0] > 0.0 for row in gain[has_any])
@@ -271,7 +298,7 @@ def _row_gain(
 ) -> Floats:
     """How much better the ceiling is than the baseline in every row; NaN without a value."""
     lost = [
-        _losses(metric.definition, stratum_values(metric, part.values, codes, n_rows, mask))
+        losses(metric, stratum_values(metric, part.values, codes, n_rows, mask))
         for part in (b, r)
         if part is not None
     ]
@@ -279,7 +306,7 @@ def _row_gain(
 
 
 def _losses_of_ideal(metric: Metric) -> float:
-    return _loss(metric.definition, metric.definition.ideal)
+    return _loss(metric, metric.definition.ideal)
 
 
 def _rows(terms: Terms, predicted: Comparison) -> tuple[NDArray[np.int64], int]:

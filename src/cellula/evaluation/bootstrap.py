@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellula.core.errors import DataError
+from cellula.kernels.counters import resample_counts
 
 __all__ = ["interval", "unit_weights"]
 
@@ -14,16 +15,17 @@ def unit_weights(n_units: int, n_resamples: int, rng: np.random.Generator) -> ND
     """How often each unit is drawn in each resample: shape (n_resamples, n_units).
 
     Every row is multinomial with n_units draws and equal probabilities, the bootstrap of
-    [efron1979]_. The same weights are handed to every model, baseline and replicate, so that
-    differences and ratios between them are paired. Raises DataError without units or resamples.
+    [efron1979]_, by counters from one key that ``rng`` gives. The same weights are handed to
+    every model, baseline and replicate, so that differences and ratios between them are paired.
+    Raises DataError without units or resamples.
     """
     if n_units < 1 or n_resamples < 1:
         raise DataError(
             f"{n_resamples} resamples of {n_units} units: both must be at least 1; "
             "score without weights where no interval is wanted"
         )
-    drawn = rng.multinomial(n_units, np.full(n_units, 1.0 / n_units), size=n_resamples)
-    return np.asarray(drawn, np.float64)
+    key = int(rng.integers(2**64, dtype=np.uint64))
+    return resample_counts(key, 0, n_resamples, n_units)
 
 
 def interval(values: NDArray[np.float64], level: float) -> tuple[float, float]:

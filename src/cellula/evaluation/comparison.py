@@ -75,19 +75,20 @@ def compare(
     context where the controls have no such unit; NaN where the context has no control. Cells
     are kept where the predictions carry them or a group holds more than one profile, projected
     through ``space`` where one is given; with them the controls of the group's context, and which
-    unit each of them is of. Where values are on disk, cells stay there and means are made block by
-    block.
+    unit each of them is of. Where values are on disk, cells stay there and means are made block
+    by block.
 
     Raises DataError, naming it, when an observed question has no answer, when readouts or
     value types differ (permuted readouts are put in order), or when two answers to one
     question disagree.
     """
-    found = real_side(observed, controls=controls, unit=unit, space=space).beside(predictions)
+    side = real_side(observed, controls=controls, unit=unit, space=space, gene_sets=gene_sets)
+    found = side.beside(predictions)
     if baseline is not None:
         base = gather(baseline, observed)
         rows = match(QueryTable.from_frame(found.groups), base)
         found = replace(found, baseline=base.mean[rows], baseline_name=baseline_name)
-    return replace(found, gene_sets=gene_sets)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,6 @@ class RealSide:
 
     questions: (groups,); unit: (groups,) codes into ``units``; mean, reference: (groups,
     readouts), the reference None without controls. cells: None where every group is one profile.
-    control_units: (control cells,) as a comparison has them, None where controls have no units.
     """
 
     observed: Dataset
@@ -110,7 +110,8 @@ class RealSide:
     reference: Floats | None
     cells: Population | None
     control_cells: tuple[Population, Codes] | None
-    control_units: Codes | None
+    control_units: Codes | None = None
+    gene_sets: GeneSets | None = None
 
     def beside(self, predictions: Iterable[Prediction]) -> Comparison:
         """The comparison with these predictions; errors as :func:`compare`."""
@@ -137,11 +138,17 @@ class RealSide:
             control_cells=None if own_controls is None else own_controls[0],
             control=None if own_controls is None else own_controls[1],
             control_units=None if own_controls is None else self.control_units,
+            gene_sets=self.gene_sets,
         )
 
 
 def real_side(
-    observed: Dataset, *, controls: Dataset | None, unit: str, space: Space | None = None
+    observed: Dataset,
+    *,
+    controls: Dataset | None,
+    unit: str,
+    space: Space | None = None,
+    gene_sets: GeneSets | None = None,
 ) -> RealSide:
     """What comparisons of several predictions with the same profiles share.
 
@@ -167,6 +174,7 @@ def real_side(
         cells=_population(observed.values, groups, space) if has_cells else None,
         control_cells=_control_cells(controls, questions, space) if has_cells else None,
         control_units=_control_units(controls, unit, units),
+        gene_sets=gene_sets,
     )
 
 

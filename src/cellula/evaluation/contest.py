@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cellula.core.comparison import Comparison
 from cellula.core.metric import Metric, Score
 from cellula.core.run import RunContext
-from cellula.evaluation.anchored import AnchoredScore, anchored_score
+from cellula.evaluation.anchored import AnchoredScore, anchored_resamples
 from cellula.evaluation.bootstrap import unit_weights
 from cellula.evaluation.score import score, score_rows
 from cellula.evaluation.scorer import Scorer
@@ -24,6 +24,7 @@ __all__ = [
     "Contest",
     "Resamples",
     "ScoredMetric",
+    "anchored_draws",
     "anchored_in",
     "score_contest",
     "score_table",
@@ -44,12 +45,19 @@ class Contest:
     full: name -> comparison with all profiles. halved: the same on half of the profiles of
     every group, where ``replicate`` (the other half, as if predicted) is the ceiling; empty
     where the data hold no replicate. baselines: kind -> name of those that anchor the scores.
+    probes: what nobody should gain by, beside the profiles that anchored scores are taken on.
     """
 
     full: Mapping[str, Comparison]
     halved: Mapping[str, Comparison]
     replicate: Comparison | None
     baselines: Mapping[str, str]
+    probes: Mapping[str, Comparison] = field(default_factory=dict)
+
+    @property
+    def anchoring(self) -> Mapping[str, Comparison]:
+        """Where anchored scores are taken: the halves where there is a replicate."""
+        return self.halved if self.replicate is not None else self.full
 
 
 @final
@@ -67,6 +75,10 @@ class Resamples:
             self._drawn[n_units] = unit_weights(n_units, N_RESAMPLES, self._run.child(n_units).rng)
         return self._drawn[n_units]
 
+    def key(self) -> int:
+        """Of the random exchanges of answers; another stream than that of the weights."""
+        return int(self._run.child("exchange").rng.integers(2**64, dtype=np.uint64))
+
     def draw(self, contest: Contest) -> None:
         """Draw all that a contest needs: threads may then read, none needs to write."""
         for comparison in (*contest.full.values(), *contest.halved.values()):
@@ -75,11 +87,15 @@ class Resamples:
 
 @dataclass(frozen=True, slots=True)
 class ScoredMetric:
-    """One contestant by one metric: the score, and its place between baseline and ceiling."""
+    """One contestant by one metric: the score, and its place between baseline and ceiling.
+
+    draws: the anchored score in every resample, (resamples,).
+    """
 
     model: str
     score: Score
     anchored: AnchoredScore | None
+    draws: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
 
 
 def score_contest(
@@ -99,10 +115,10 @@ def score_contest(
             continue
         drawn = weights.of(comparison)
         value = score(metric, comparison, weights=drawn, level=LEVEL, unit=unit, aggregates=sums)
-        anchored = None
-        if np.isfinite(value.value) and metric.definition.direction != "target":
-            anchored = anchored_in(scorer, contest, name, weights, unit)
-        found.append(ScoredMetric(name, value, anchored))
+        anchored = drawn_scores = None
+        if np.isfinite(value.value):
+            anchored, drawn_scores = anchored_draws(scorer, contest, name, weights, unit)
+        found.append(ScoredMetric(name, value, anchored, drawn_scores))
     if contest.replicate is not None:
         drawn = weights.of(contest.replicate)
         value = score(metric, contest.replicate, weights=drawn, level=LEVEL, unit=unit)
@@ -119,14 +135,27 @@ def anchored_in(
     level: float = LEVEL,
 ) -> AnchoredScore:
     """The anchored score of one contestant; on the halved profiles where there is a replicate."""
-    parts = contest.halved if contest.replicate is not None else contest.full
+    return anchored_draws(scorer, contest, name, weights, unit, level)[0]
+
+
+def anchored_draws(
+    scorer: Scorer,
+    contest: Contest,
+    name: str,
+    weights: Resamples,
+    unit: str,
+    level: float = LEVEL,
+) -> tuple[AnchoredScore, NDArray[np.float64]]:
+    """:func:`anchored_in`, and the score in every resample: (resamples,)."""
+    parts = contest.anchoring
+    predicted = contest.probes[name] if name in contest.probes else parts[name]
     anchors = {kind: parts[one] for kind, one in contest.baselines.items() if one in parts}
-    return anchored_score(
+    return anchored_resamples(
         scorer.metric,
-        parts[name],
+        predicted,
         anchors,
         contest.replicate,
-        weights=weights.of(parts[name]),
+        weights=weights.of(predicted),
         level=level,
         unit=unit,
         aggregates=scorer.sums,

@@ -6,23 +6,21 @@ response to the others, and the replicate is the other half of the real profiles
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from cellula.core import registry
-from cellula.core.claim import ClaimKind
-from cellula.core.comparison import Comparison
+from cellula.core.comparison import Comparison, GeneSets
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
 from cellula.core.metric import Metric
 from cellula.core.prediction import Prediction
 from cellula.core.run import RunContext, each
-from cellula.data.splits import Folds, split
-from cellula.evaluation.answers import joined
-from cellula.evaluation.comparison import as_predictions, real_side
+from cellula.evaluation.comparison import as_predictions
 from cellula.evaluation.contest import (
     REPLICATE,
     Contest,
@@ -30,41 +28,53 @@ from cellula.evaluation.contest import (
     ScoredMetric,
     score_contest,
 )
-from cellula.evaluation.question import distinct
-from cellula.evaluation.replicate import split_halves
+from cellula.evaluation.paired import PairedTest, adjusted, paired_test
+from cellula.evaluation.probes import Probe, probe
+from cellula.evaluation.resolvability import responses
 from cellula.evaluation.score import score_rows
 from cellula.evaluation.scorer import Scorer
-from cellula.evaluation.shards import Shards
-from cellula.evaluation.spill import spilled
+from cellula.evaluation.shards import shards_of
+from cellula.evaluation.spread import draw_summary, spread_table
+from cellula.evaluation.strata import StratumMasks, strata_of, stratum_scores
+from cellula.evaluation.summary import OVERALL, summary_table
+from cellula.evaluation.trivial import BASELINES, Material, draw_contest
 from cellula.kernels.blas_threads import one_blas_thread
 
-__all__ = ["BASELINES", "MODEL", "Panel", "evaluate"]
+__all__ = ["BASELINES", "MODEL", "OVERALL", "Panel", "Predicted", "evaluate", "predictions_by"]
 
-#: What every score is anchored to.
-BASELINES = ("mean_response", "control")
-#: The name of what is evaluated.
+#: The name of what is evaluated, where it is one prediction.
 MODEL = "model"
-#: The perturbations are dealt into so many parts; a baseline answers for one from the others.
-PARTS = 5
-#: The thirds of the perturbations by the size of their real response.
-THIRDS = ("small", "medium", "large")
 #: Units of replication in the order of preference; the perturbation where there is none.
 UNITS = ("donor", "replicate", "batch", "perturbation", "context")
+
+#: Answers to every question, or profiles whose distinct questions are the answers.
+Predicted: TypeAlias = Sequence[Prediction] | Dataset
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What a panel found.
+    """What a panel found: tables, one row a thing.
 
-    scores: one row a perturbation, context and metric: the value, why there is none, those of the
-    trivial answers and of the replicate beside it, and ``response``: the third (small, medium,
-    large) to which the real response belongs by its root mean square. summary: one row a
-    contestant and metric, with interval, baseline, ceiling and anchored score. unit: the unit
-    of replication that the intervals resample; n_units: how many there are.
+    scores: one row a prediction, perturbation, context and metric: the value, why there is none,
+    those of the trivial answers and of the replicate beside it, ``response`` (the third, small,
+    medium or large, of the real response) and ``resolvability``.
+    summary: one row a contestant and metric, with interval, baseline, ceiling and anchored
+    score; the metric ``overall`` is the mean of the anchored scores.
+    paired: one row a prediction and metric: the difference to the best trivial answer, positive
+    is better, with interval, p and p adjusted for the number of metrics.
+    strata: one row a prediction, metric and stratum, by response, resolvability and context.
+    responses: one row a perturbation and context: what its resolvability rests on.
+    spread: one row a prediction, metric and quantity over the repeats and over the predictions
+    (seeds of one model): mean, sd, min, max.
+    unit: the unit of replication that the intervals resample; n_units: how many there are.
     """
 
     scores: pd.DataFrame
     summary: pd.DataFrame
+    paired: pd.DataFrame
+    strata: pd.DataFrame
+    responses: pd.DataFrame
+    spread: pd.DataFrame
     unit: str
     n_units: int
     n_groups: int
@@ -73,135 +83,176 @@ class Panel:
 
 def evaluate(
     real: Dataset,
-    predicted: Sequence[Prediction] | Dataset,
+    predicted: Predicted | Mapping[str, Predicted],
     run: RunContext,
     *,
     unit: str | None = None,
     metrics: Sequence[str] = (),
+    repeats: int = 1,
+    gene_sets: GeneSets | None = None,
 ) -> Panel:
     """Score predictions of the treated profiles of ``real`` by every metric.
 
     real: treated profiles and their controls. predicted: answers to every question of ``real``,
     or profiles (cells or means) whose distinct questions are the answers; controls among them
-    are not used. unit: role of the unit of replication, by default the donor, else the
-    replicate, the batch, the perturbation. metrics: names of registered metrics, all by default.
+    are not used; or several by name, such as the seeds of one model. unit: role of the unit of
+    replication, by default the donor, else the replicate, the batch, the perturbation. metrics:
+    names of registered metrics, all by default. repeats: how often the folds of the trivial
+    answers and the halves are drawn; the tables are those of the first draw, ``spread`` tells
+    how much the others differ. gene_sets: over the readouts of ``real``, for metrics of sets.
 
     Raises DataError, naming it, when a question of ``real`` has no answer, the readouts or value
     types differ, or there is nothing to score.
     """
+    if repeats < 1:
+        raise DataError(f"{repeats} repeats; draw the folds and halves once at least")
     observed = real.treated
     if not observed.n_profiles:
         raise DataError("all real profiles are controls: there is no response to score")
     chosen = unit or next(name for name in UNITS if real.has_role(name))
     real.role(chosen)
-    answers = as_predictions(predicted.treated) if isinstance(predicted, Dataset) else predicted
+    answers = _answers(predicted)
+    material = Material(real, observed, answers, chosen, gene_sets)
+    names = tuple(metrics or registry.names("metric"))
     with one_blas_thread():
-        contestants = {**_baselines(real, run), MODEL: list(answers)}
-        contest = _contest(real, observed, contestants, chosen, run)
-        return _scored(contest, chosen, metrics or registry.names("metric"), run)
-
-
-def _baselines(real: Dataset, run: RunContext) -> dict[str, list[Prediction]]:
-    """The answers of the trivial models, for each part of the perturbations from the others."""
-    n = len(np.unique(real.treated.labels("perturbation").codes))
-    found: dict[str, list[Prediction]] = {}
-    for name in BASELINES:
-        model = registry.create("model", name)
-        if model.capabilities.needs_control and real.controls is None:
-            continue
-        if n < 2:
-            continue
-        parts = split(real, ClaimKind.UNSEEN_PERTURBATION, Folds(folds=min(PARTS, n), seed=0))
-        answers = (
-            answer
-            for fold in parts
-            for answer in model.fit(
-                real.take(fold.train), None, run.child(name, fold.name)
-            ).predict(
-                distinct(real.take(fold.test)),
-                real.take(fold.control) if len(fold.control) else None,
-                run.child(name, fold.name, "ask"),
-            )
+        contest = draw_contest(material, run)
+        rows = responses(
+            {name: contest.full[name] for name in contest.baselines}, run.child("responses").rng
         )
-        kept = answers if real.stored is None else spilled(answers, run.scratch / name)
-        found[name] = joined(kept)
-    if not found:
-        raise DataError(
-            f"{n} perturbation(s) and {'no' if real.controls is None else 'some'} controls: no "
-            "trivial answer can stand beside the prediction; give real profiles of two "
-            "perturbations at least, with controls"
-        )
-    return found
-
-
-def _contest(
-    real: Dataset,
-    observed: Dataset,
-    contestants: dict[str, list[Prediction]],
-    unit: str,
-    run: RunContext,
-) -> Contest:
-    controls = real.controls
-    halves = split_halves(observed, unit, run.child("halves").rng)
-
-    whole = real_side(observed, controls=controls, unit=unit)
-    full = {name: whole.beside(answers) for name, answers in contestants.items()}
-    half = None if halves is None else real_side(halves[0], controls=controls, unit=unit)
-    halved = (
-        {}
-        if half is None
-        else {name: half.beside(answers) for name, answers in contestants.items()}
-    )
-    replicate = None
-    if halves is not None and half is not None:
-        replicate = half.beside(as_predictions(halves[1]))
-    return Contest(
-        full=_beside_baseline(full),
-        halved=_beside_baseline(halved),
-        replicate=None
-        if replicate is None
-        else _beside_baseline({**halved, REPLICATE: replicate})[REPLICATE],
-        baselines={name: name for name in BASELINES if name in full},
-    )
-
-
-def _beside_baseline(parts: dict[str, Comparison]) -> dict[str, Comparison]:
-    """Every comparison beside the mean response, where there is one."""
-    if BASELINES[0] not in parts:
-        return parts
-    mean = parts[BASELINES[0]].predicted
-    return {
-        name: replace(part, baseline=mean, baseline_name=BASELINES[0])
-        for name, part in parts.items()
-    }
-
-
-def _scored(contest: Contest, unit: str, metrics: Sequence[str], run: RunContext) -> Panel:
-    weights = Resamples(run.child("bootstrap"))
-    weights.draw(contest)
-    shards = Shards(replace(run, threads=max(1, run.threads // len(metrics))))
-
-    def by_metric(name: str) -> tuple[list[ScoredMetric], pd.DataFrame]:
-        scorer = Scorer.of(registry.load("metric", name)(), shards)
-        return score_contest(scorer, contest, weights, unit), _rows(scorer.metric, contest)
-
-    parts = list(each(by_metric, tuple(metrics), run, "metrics"))
-    model = contest.full[MODEL]
+        found = _scored(_Asked(contest, tuple(answers), rows, chosen, run), names)
+        draws = [found.summary] + [
+            draw_summary(draw_contest(material, run, number, is_probed=False), names, chosen, run)
+            for number in range(1, repeats)
+        ]
+        first = next(iter(answers))
     return Panel(
-        scores=pd.concat([table for _, table in parts], ignore_index=True).merge(
-            _responses(model), on=["perturbation", "context"], how="left", validate="many_to_one"
-        ),
-        summary=pd.DataFrame([_row(one) for found, _ in parts for one in found]),
-        unit=unit,
-        n_units=len(model.units),
-        n_groups=len(model.groups),
+        scores=found.scores,
+        summary=found.summary,
+        paired=found.paired,
+        strata=found.strata,
+        responses=rows,
+        spread=spread_table(draws, tuple(answers)),
+        unit=chosen,
+        n_units=len(contest.full[first].units),
+        n_groups=len(contest.full[first].groups),
         has_replicate=contest.replicate is not None,
     )
 
 
-def _rows(metric: Metric, contest: Contest) -> pd.DataFrame:
-    """One row a perturbation and context, the contestants beside one another."""
-    table = pd.DataFrame(
+def predictions_by(predicted: Dataset, column: str) -> dict[str, Dataset]:
+    """The profiles of every label of a column, such as the seed of a model, by label.
+
+    Raises DataError when there is no such column.
+    """
+    labels = predicted.labels(column)
+    return {
+        str(name): predicted.take(np.asarray(labels.codes) == code)
+        for code, name in enumerate(labels.categories)
+    }
+
+
+def _answers(predicted: Predicted | Mapping[str, Predicted]) -> dict[str, list[Prediction]]:
+    """The answers of every prediction by its name."""
+    given = predicted if isinstance(predicted, Mapping) else {MODEL: predicted}
+    taken = sorted({*BASELINES, REPLICATE, OVERALL} & set(given))
+    if taken or not given:
+        raise DataError(
+            f"a prediction is called {taken[0]!r}, which is the name of another row; rename it"
+            if taken
+            else "there is no prediction to score; give one at least"
+        )
+    return {
+        name: list(as_predictions(one.treated) if isinstance(one, Dataset) else one)
+        for name, one in given.items()
+    }
+
+
+# -- metric by metric -------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What every metric is asked of: a contest, the names of the predictions, the responses."""
+
+    contest: Contest
+    models: tuple[str, ...]
+    responses: pd.DataFrame
+    unit: str
+    run: RunContext
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """The tables of all metrics."""
+
+    scores: pd.DataFrame
+    summary: pd.DataFrame
+    paired: pd.DataFrame
+    strata: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class _OfMetric:
+    """What one metric says."""
+
+    scored: list[ScoredMetric]
+    probed: list[Probe]
+    scores: pd.DataFrame
+    tests: dict[str, PairedTest]
+    strata: list[dict[str, Any]]
+
+
+def _scored(asked: _Asked, names: Sequence[str]) -> _Tables:
+    contest, unit = asked.contest, asked.unit
+    weights = Resamples(asked.run.child("bootstrap"))
+    weights.draw(contest)
+    masks = StratumMasks(strata_of(asked.responses), contest)
+    trivial = {name: contest.full[name] for name in contest.baselines}
+    shards = shards_of(asked.run, len(names))
+
+    def by_metric(name: str) -> _OfMetric:
+        scorer = Scorer.of(registry.load("metric", name)(), shards)
+        found = score_contest(scorer, contest, weights, unit)
+        tests = {
+            model: paired_test(
+                scorer.metric,
+                contest.full[model],
+                trivial,
+                weights.of(contest.full[model]),
+                weights.key(),
+                aggregates=scorer.sums,
+            )
+            for model in asked.models
+        }
+        strata = stratum_scores(scorer, contest, asked.models, masks, weights, unit)
+        probed = probe(scorer, contest, weights, unit)
+        rows = _rows(scorer.metric, contest, asked.models)
+        return _OfMetric(found, probed, rows, tests, strata)
+
+    parts = list(each(by_metric, tuple(names), asked.run, "metrics"))
+    scores = pd.concat([part.scores for part in parts], ignore_index=True)
+    kinds = asked.responses[["perturbation", "context", "response", "resolvability"]]
+    tests = [
+        {"model": model, **asdict(test)}
+        for model in asked.models
+        for test in adjusted([part.tests[model] for part in parts])
+    ]
+    return _Tables(
+        scores.merge(kinds, on=["perturbation", "context"], how="left", validate="many_to_one"),
+        summary_table(
+            [one for part in parts for one in part.scored],
+            [one for part in parts for one in part.probed],
+        ),
+        pd.DataFrame(tests),
+        pd.DataFrame([row for part in parts for row in part.strata]),
+    )
+
+
+def _rows(metric: Metric, contest: Contest, models: Sequence[str]) -> pd.DataFrame:
+    """One row a prediction, perturbation and context, the other contestants beside it."""
+    beside = {name: contest.full[name] for name in contest.baselines}
+    if contest.replicate is not None:
+        beside[REPLICATE] = contest.replicate
+    known = {name: _values(metric, comparison) for name, comparison in beside.items()}
+    return pd.DataFrame(
         [
             {
                 "perturbation": row.perturbation,
@@ -210,50 +261,17 @@ def _rows(metric: Metric, contest: Contest) -> pd.DataFrame:
                 "value": row.value,
                 "reason": row.reason,
                 "n_groups": row.n_groups,
+                "model": model,
+                **{
+                    name: found.get((row.perturbation, row.context), np.nan)
+                    for name, found in known.items()
+                },
             }
-            for row in score_rows(metric, contest.full[MODEL])
+            for model in models
+            for row in score_rows(metric, contest.full[model])
         ]
     )
-    others = {name: one for name, one in contest.full.items() if name != MODEL}
-    if contest.replicate is not None:
-        others[REPLICATE] = contest.replicate
-    for name, comparison in others.items():
-        found = {
-            (row.perturbation, row.context): row.value for row in score_rows(metric, comparison)
-        }
-        keys = zip(table["perturbation"], table["context"], strict=True)
-        table[name] = [found.get(key, np.nan) for key in keys]
-    return table
 
 
-def _responses(model: Comparison) -> pd.DataFrame:
-    """perturbation, context and the third to which its real response belongs by size."""
-    frame = model.groups[["perturbation", "context"]].astype(str)
-    reference = 0.0 if model.reference is None else model.reference
-    frame = frame.assign(size=np.sqrt(np.mean((model.observed - reference) ** 2, axis=1)))
-    sizes = frame.groupby(["perturbation", "context"], sort=True)["size"].mean()
-    place = sizes.rank(method="first").to_numpy() - 1
-    thirds = np.minimum((3 * place / len(sizes)).astype(int), 2)
-    return sizes.reset_index().assign(response=np.asarray(THIRDS)[thirds]).drop(columns="size")
-
-
-def _row(one: ScoredMetric) -> dict[str, object]:
-    score, anchored = one.score, one.anchored
-    return {
-        "model": one.model,
-        "metric": score.metric,
-        "value": score.value,
-        "lower": score.lower,
-        "upper": score.upper,
-        "n_groups": score.n_groups,
-        "n_units": score.n_units,
-        "reason": score.reason,
-        "baseline": "" if anchored is None else anchored.baseline,
-        "b": np.nan if anchored is None else anchored.b,
-        "r": np.nan if anchored is None else anchored.r,
-        "ceiling": "" if anchored is None else anchored.ceiling,
-        "anchored": np.nan if anchored is None else anchored.value,
-        "anchored_lower": np.nan if anchored is None else anchored.lower,
-        "anchored_upper": np.nan if anchored is None else anchored.upper,
-        "anchored_reason": "" if anchored is None else anchored.reason,
-    }
+def _values(metric: Metric, comparison: Comparison) -> dict[tuple[str, str], float]:
+    return {(row.perturbation, row.context): row.value for row in score_rows(metric, comparison)}

@@ -29,21 +29,24 @@ ARRAYS = (
     "fold",
     "control",
 )
-CONTROL_UNITS = "control_units"
 POPULATIONS = ("observed_cells", "predicted_cells", "control_cells")
+#: Of the control cells, which are not divided.
+UNITS = "control_units"
 META = "comparison.json"
 
 
 def packed(comparison: Comparison, folder: Path) -> None:
-    """Write a comparison into a new folder. Cells on disk stay where they are.
+    """Write a comparison into an empty folder. Cells on disk stay where they are.
 
     Raises StorageError when the disk refuses the cells.
     """
-    folder.mkdir(parents=True)
-    for name in (*ARRAYS, CONTROL_UNITS):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ARRAYS:
         array = getattr(comparison, name)
         if array is not None:
             np.save(folder / f"{name}.npy", array)
+    if comparison.control_units is not None:
+        np.save(folder / f"{UNITS}.npy", comparison.control_units)
     sets = comparison.gene_sets
     if sets is not None:
         np.save(folder / "members.npy", sets.members)
@@ -82,10 +85,10 @@ def unpacked(folder: Path, first: int, stop: int) -> Comparison:
         units=tuple(meta["units"]),
         readouts=tuple(meta["readouts"]),
         baseline_name=meta["baseline_name"],
+        control_units=_rows(folder / f"{UNITS}.npy", 0, None),
         gene_sets=None
         if names is None
         else GeneSets(tuple(names), np.load(folder / "members.npy")),
-        control_units=_rows(folder / f"{CONTROL_UNITS}.npy", 0, None),
         **arrays,
         **cells,
     )

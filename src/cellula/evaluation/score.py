@@ -17,6 +17,7 @@ from cellula.core.metric import Metric, Score, Terms
 from cellula.evaluation.bootstrap import interval
 from cellula.evaluation.metrics.sums import ratio
 from cellula.evaluation.question import labels_of
+from cellula.kernels.blas_threads import one_blas_thread
 
 __all__ = [
     "Aggregates",
@@ -32,6 +33,8 @@ __all__ = [
 
 #: What a row of a score table is by default.
 ROW = ("perturbation", "context")
+#: A matrix with a larger share of numbers is multiplied as a dense one.
+DENSE = 0.1
 #: Resampled sums that are held at once: 2^22 numbers are 32 MiB.
 LARGEST_BLOCK = 2**22
 
@@ -239,8 +242,8 @@ def resampled_blocks(
     """The metric of every code in every resample, some codes at a time: (codes, resamples).
 
     values: (groups, terms); codes, unit, mask: (groups,); weights: (resamples, units).
-    A sparse matrix of (codes x terms) by units times the weights: one order of additions
-    whatever the number of threads, and memory of one block.
+    A matrix of (codes x terms) by units times the weights, on one thread and in blocks of a size
+    that no thread decides: sparse, or dense where most of it is there.
     """
     n_terms = values.shape[1]
     order = np.argsort(codes, kind="stable")
@@ -258,7 +261,12 @@ def resampled_blocks(
             (values[rows].ravel(), (row.ravel(), column)),
             shape=((stop - start) * n_terms, weights.shape[1]),
         )
-        block = (sums @ per_unit).reshape(stop - start, n_terms, len(weights))
+        if sums.nnz > DENSE * sums.shape[0] * sums.shape[1]:
+            with one_blas_thread():
+                product = np.dot(sums.toarray(), per_unit)
+        else:
+            product = sums @ per_unit
+        block = product.reshape(stop - start, n_terms, len(weights))
         yield metric.finish(np.moveaxis(block, 1, 2))
 
 

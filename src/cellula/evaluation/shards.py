@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import mkdtemp
 from threading import Lock
 from typing import final
 
@@ -17,7 +18,7 @@ from cellula.core.run import RunContext, each
 from cellula.evaluation.parcel import packed, unpacked
 from cellula.kernels.blas_threads import one_blas_thread
 
-__all__ = ["Shards"]
+__all__ = ["Shards", "shards_of"]
 
 #: Groups of a shard where cells are compared, and where only their means are. Fixed: neither the
 #: threads nor the machines decide how the work is cut.
@@ -70,11 +71,16 @@ class Shards:
         with self._lock:
             known = self._parcels.get(id(comparison))
             if known is None:
-                folder = self._run.scratch / f"comparison{len(self._parcels)}"
+                folder = Path(mkdtemp(prefix="comparison", dir=self._run.scratch))
                 packed(comparison, folder)
                 known = comparison, folder
                 self._parcels[id(comparison)] = known
         return known[1]
+
+
+def shards_of(run: RunContext, n_metrics: int) -> Shards:
+    """Shards on the threads that are left where ``n_metrics`` metrics are made side by side."""
+    return Shards(replace(run, threads=max(1, run.threads // max(n_metrics, 1))))
 
 
 def _terms(shard: _Shard) -> Terms:

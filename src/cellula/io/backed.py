@@ -12,6 +12,7 @@ from typing import Any, cast, final
 import h5py
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import scipy.sparse as sp
 import zarr
 from anndata.io import read_elem
@@ -23,8 +24,10 @@ from cellula.io.zarr_store import require_whole_chunks
 
 __all__ = ["BLOCK_VALUES", "BackedCells", "BackedMatrix", "is_backed", "opened_cells"]
 
-#: Stored values that are read together: 32 MiB of float32 with their columns.
-BLOCK_VALUES = 2**22
+#: Stored values that are read together: 16 MiB of float32 with their columns.
+BLOCK_VALUES = 2**21
+#: Names that are read together.
+BLOCK_NAMES = 2**16
 SUFFIXES = (".h5ad", ".zarr")
 #: Of an encoding, whether it is sparse. A CSC matrix lies column by column.
 ENCODINGS = {"csr_matrix": True, "array": False}
@@ -104,18 +107,30 @@ class BackedCells:
     group: Any
     file: str
 
-    def obs(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Annotations of the profiles: these columns of those there are, None for all."""
+    def __len__(self) -> int:
         node = self.group["obs"]
-        names = read_elem(node[str(node.attrs["_index"])])
-        return self.columns(columns).set_axis(pd.Index(np.asarray(names, object)))
+        names = node[str(node.attrs["_index"])]
+        return int((names if hasattr(names, "shape") else names["codes"]).shape[0])
+
+    def names(self) -> pd.Index:
+        """The names of the profiles, in the memory of their letters."""
+        node = self.group["obs"]
+        names = node[str(node.attrs["_index"])]
+        if not isinstance(names, (h5py.Dataset, zarr.Array)):  # text that repeats, as categories
+            return pd.Index(np.asarray(read_elem(names), object), dtype="string[pyarrow]")
+        text = names.asstr() if isinstance(names, h5py.Dataset) else names
+        parts = [
+            pa.array(np.asarray(text[start : start + BLOCK_NAMES], object), pa.large_string())
+            for start in range(0, names.shape[0], BLOCK_NAMES)
+        ]
+        return pd.Index(pd.arrays.ArrowStringArray(pa.chunked_array(parts, pa.large_string())))
 
     def columns(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """As :meth:`obs`, without the names of the profiles."""
+        """Annotations of the profiles, numbered: these columns of those there are, None for all."""
         node = self.group["obs"]
         there = [str(name) for name in node.attrs["column-order"]]
         wanted = there if columns is None else [name for name in there if name in set(columns)]
-        n_rows = int(node[str(node.attrs["_index"])].shape[0])
+        n_rows = len(self)
         return pd.DataFrame(
             {name: read_elem(node[name]) for name in wanted}, index=pd.RangeIndex(n_rows)
         )

@@ -5,18 +5,11 @@ So resamples can be made in any order, in any block and on any number of threads
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from cellula.kernels.blas_threads import one_blas_thread
-
-__all__ = ["resample_counts", "resampled_sums"]
-
-#: Resamples that are drawn and summed together.
-BLOCK = 64
+__all__ = ["coin_flips", "resample_counts"]
 
 Floats = NDArray[np.float64]
 
@@ -59,20 +52,28 @@ def resample_counts(key: int, first: int, n_resamples: int, n_units: int) -> Flo
     return counts
 
 
-def resampled_sums(values: Floats, key: int, n_resamples: int, *, threads: int = 1) -> Floats:
-    """Sums over the drawn units of every column in every resample: (n_resamples, columns).
+@numba.njit(cache=True, nogil=True)
+def _flips(key, first, flips):  # type: ignore[no-untyped-def]
+    """Fill flips (rows, coins): 64 coins from every counter."""
+    n_coins = flips.shape[1]
+    words = np.uint64((n_coins + 63) // 64)
+    one = np.uint64(1)
+    for row in range(len(flips)):
+        place = key + np.uint64(first + row) * words
+        bits = np.uint64(0)
+        for coin in range(n_coins):
+            if coin % 64 == 0:
+                bits = _mixed(place)
+                place += one
+            flips[row, coin] = np.float64(bits & one)
+            bits = bits >> one
 
-    values: (units, columns), one row a unit. The weights are those of :func:`resample_counts`
-    and are never there for more than one block; the sums do not depend on ``threads``.
+
+def coin_flips(key: int, first: int, n_rows: int, n_coins: int) -> Floats:
+    """Zeros and ones with equal probability in rows first .. first + n: (n_rows, n_coins).
+
+    A flip depends on ``key`` (0 .. 2^64 - 1), the number of its row and its place alone.
     """
-    table = np.ascontiguousarray(values, np.float64)
-    sums = np.empty((n_resamples, table.shape[1]))
-
-    def fill(first: int) -> None:
-        size = min(BLOCK, n_resamples - first)
-        np.dot(resample_counts(key, first, size, len(table)), table, out=sums[first : first + size])
-
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(fill, range(0, n_resamples, BLOCK)):
-            pass
-    return sums
+    flips = np.empty((n_rows, n_coins))
+    _flips(np.uint64(key), first, flips)
+    return flips
