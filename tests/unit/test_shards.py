@@ -82,7 +82,7 @@ def test_metrics_of_cells_are_per_group() -> None:
 
 
 def test_a_parcel_holds_all_of_a_comparison(tmp_path: Path) -> None:
-    given = sparse(replace(comparison(), fold=np.arange(48) // 24))
+    given = sparse(replace(comparison(), fold=np.arange(48) // 24, control_units=np.arange(18) % 3))
     packed(given, tmp_path / "one")
     for first, stop in ((0, 48), (5, 9), (47, 48)):
         part, found = given.part(first, stop), unpacked(tmp_path / "one", first, stop)

@@ -31,8 +31,8 @@ def evaluate(
         str,
         typer.Option(
             "--preset",
-            help="perturbation, drug_response, time_course, integration, generation, full; or the "
-            "rules of a challenge: vcc2025, vcc2026.",
+            help="full; a task: perturbation, drug_response, time_course, integration, generation; "
+            "or the rules of a challenge: vcc2025, vcc2026.",
         ),
     ] = "full",
     pred_roles: Annotated[
@@ -50,15 +50,15 @@ def evaluate(
         list[str] | None,
         typer.Option("--metric", help="Name of a metric; may be repeated (default: all)."),
     ] = None,
-    gene_sets: Annotated[
-        Path | None, typer.Option("--gene-sets", help="A .gmt file, for metrics of pathways.")
-    ] = None,
-    repeats: Annotated[
-        int, typer.Option("--repeats", min=1, help="Draws of folds and halves.")
-    ] = 1,
     unit: Annotated[
         str | None, typer.Option("--unit", help="Role of the unit of replication.")
     ] = None,
+    gene_sets: Annotated[
+        Path | None, typer.Option("--gene-sets", help="GMT file of sets, such as pathways.")
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, help="How often folds and halves are drawn.")
+    ] = 1,
     dose_unit: Annotated[str | None, typer.Option("--dose-unit", help="M, uM, nM, ...")] = None,
     time_unit: Annotated[str | None, typer.Option("--time-unit", help="s, min, h, d.")] = None,
     format: Annotated[
@@ -112,9 +112,9 @@ def evaluate(
         metrics=tuple(metric or ()),
         preset=preset,
         has_embedding=not no_embedding,
-        memory_gb=memory,
         gene_sets=gene_sets,
         repeats=repeats,
+        memory_gb=memory,
     )
     began = _clocks()
     with ExitStack() as stack:
@@ -150,7 +150,7 @@ def _cost(began: tuple[float, float]) -> dict[str, float]:
 
 def _command(asked: Asked, seed: int) -> str:
     """The command line with bare names of files: where they lay is nobody else's business."""
-    from cellula.validation.evaluating import TASKS
+    from cellula.evaluation.presets.evaluate import PRESETS
 
     words = ["cellula", "evaluate", "--real", asked.real.name, "--pred", asked.predicted.name]
     words += ["--roles", _joined(asked.columns)]
@@ -158,12 +158,12 @@ def _command(asked: Asked, seed: int) -> str:
         words += ["--pred-roles", _joined(asked.predicted_columns)]
     given = {
         "--preset": asked.preset,
-        "--value-type": str(asked.value_type) if asked.preset in TASKS else None,
+        "--value-type": None if asked.preset in PRESETS else str(asked.value_type),
         "--unit": asked.unit,
+        "--gene-sets": None if asked.gene_sets is None else asked.gene_sets.name,
+        "--repeats": None if asked.repeats == 1 else str(asked.repeats),
         "--dose-unit": asked.dose_unit,
         "--time-unit": asked.time_unit,
-        "--gene-sets": None if asked.gene_sets is None else asked.gene_sets.name,
-        "--repeats": str(asked.repeats) if asked.repeats > 1 else None,
         "--seed": str(seed),
     }
     words += [word for name, value in given.items() if value for word in (name, value)]

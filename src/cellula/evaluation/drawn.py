@@ -10,23 +10,30 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset, Matrix
+from cellula.core.matrix import dense, loaded
 from cellula.core.prediction import Population, Prediction
 from cellula.evaluation.question import distinct, joint_codes, label_codes
 
 __all__ = ["as_many_cells", "drawn_answer", "is_population", "part_means"]
 
+#: Profiles that are summed together.
+BLOCK = 8192
+
 
 def part_means(profiles: Matrix, part: NDArray[np.int64], n_parts: int) -> NDArray[np.float64]:
     """Means of some parts of the profiles: (n_parts, readouts); 0 for a part without any.
 
-    profiles: (profiles, readouts), dense or CSR; part: (profiles,) codes. Of few parts of many
-    profiles: one product with a sparse matrix, which sums in the order of the profiles.
+    profiles: (profiles, readouts), dense, CSR or on disk; part: (profiles,) codes. Of few parts of
+    many profiles: products with a sparse matrix, block by block in the order of the profiles.
     """
-    n = len(part)
-    dealer = sp.csr_matrix((np.ones(n), (part, np.arange(n))), shape=(n_parts, n))
-    sums = dealer @ profiles
-    dense = np.asarray(sums.toarray() if sp.issparse(sums) else sums, np.float64)
-    return dense / np.maximum(np.bincount(part, minlength=n_parts), 1)[:, None]
+    total = np.zeros((n_parts, profiles.shape[1]))
+    for start in range(0, len(part), BLOCK):
+        own = part[start : start + BLOCK]
+        block = loaded(profiles[start : start + BLOCK])
+        shape = (n_parts, len(own))
+        sums = sp.csr_matrix((np.ones(len(own)), (own, np.arange(len(own)))), shape=shape) @ block
+        total += dense(sums)
+    return np.asarray(total / np.maximum(np.bincount(part, minlength=n_parts), 1)[:, None])
 
 
 def is_population(profiles: Dataset) -> bool:

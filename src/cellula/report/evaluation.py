@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cellula.core.numerals import estimate, plural
+from cellula.evaluation.presets.evaluate import PRESETS
 from cellula.report.blocks import (
     Banner,
     Block,
@@ -25,7 +26,7 @@ from cellula.report.evaluation_scores import standing
 from cellula.report.evaluation_strata import strata
 from cellula.report.page import fill
 from cellula.report.words import value_words
-from cellula.validation.evaluating import TASKS, Evaluated
+from cellula.validation.evaluating import Evaluated
 
 __all__ = ["render_evaluation"]
 
@@ -129,7 +130,7 @@ def _again(found: Evaluated, command: str) -> Section:
         )
     )
     blocks: tuple[Block, ...] = (Code((command,)), facts)
-    if setting.preset in TASKS:
+    if setting.preset not in PRESETS:
         blocks += (
             Text(
                 "The trivial answers and the replicate are made from the measured cells; nothing "

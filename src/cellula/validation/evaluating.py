@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,30 +11,28 @@ from pathlib import Path
 import pandas as pd
 
 from cellula.core import registry
+from cellula.core.comparison import GeneSets
 from cellula.core.dataset import Dataset
-from cellula.core.errors import DataError, StudyError
+from cellula.core.errors import StudyError
 from cellula.core.metric import MetricDefinition
 from cellula.core.run import RunContext, SilentProgress
 from cellula.core.value_type import ValueType
 from cellula.evaluation.comparison import as_predictions
 from cellula.evaluation.effects import Effects, effects
 from cellula.evaluation.embedding import Embedding, embed
-from cellula.evaluation.gene_sets import MatchedGeneSets, match_gene_sets
-from cellula.evaluation.panel import MODEL, Panel, evaluate
+from cellula.evaluation.gene_sets import match_gene_sets
+from cellula.evaluation.panel import MODEL, evaluate
 from cellula.evaluation.panels import FULL, PANELS, metrics_of
-from cellula.evaluation.presets.evaluate import preset_of
+from cellula.evaluation.presets.evaluate import PRESETS, preset_of
 from cellula.evaluation.sides import Side, Sides, sides_of
 from cellula.io.digest import hash_source
 from cellula.io.formats import read
-from cellula.io.presence import is_there
 from cellula.validation.exploratory import Declared, profiles_source
 from cellula.validation.judging import judge
 from cellula.validation.streaming import open_pair
 
-__all__ = ["TASKS", "Asked", "Evaluated", "Pictures", "Setting", "evaluate_files"]
+__all__ = ["Asked", "Evaluated", "Pictures", "Setting", "evaluate_files"]
 
-#: The presets that are no challenge's: the panels of metrics of a task, or all metrics.
-TASKS = (*PANELS, FULL)
 #: The packages whose version may move a number or a point.
 PACKAGES = ("cellula", "numpy", "scipy", "pandas", "scikit-learn", "umap-learn", "numba")
 
@@ -43,9 +41,9 @@ PACKAGES = ("cellula", "numpy", "scipy", "pandas", "scikit-learn", "umap-learn",
 class Asked:
     """Two files and what their columns are; predicted_columns None: those of the real file.
 
-    preset: a challenge, or a task whose panel of metrics is scored. memory_gb: what the process
-    may take, None for most of what is free. gene_sets: a ``.gmt`` file. repeats: how often folds
-    and halves are drawn.
+    preset: ``full``, a task whose panel is taken, or a challenge. gene_sets: a GMT file. repeats:
+    how often folds and halves are drawn. memory_gb: what the process may take, None for most of
+    what is free.
     """
 
     real: Path
@@ -60,9 +58,9 @@ class Asked:
     metrics: tuple[str, ...] = ()
     preset: str = FULL
     has_embedding: bool = True
-    memory_gb: float | None = None
     gene_sets: Path | None = None
     repeats: int = 1
+    memory_gb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +136,17 @@ def evaluate_files(asked: Asked, run: RunContext) -> Evaluated:
 
     Raises StudyError or DataError naming file, column and remedy.
     """
-    return _panel(asked, run) if asked.preset in TASKS else _challenge(asked, run)
+    if asked.preset in PRESETS:
+        return _challenge(asked, run)
+    if asked.preset not in (FULL, *PANELS):
+        known = ", ".join((FULL, *PANELS, *PRESETS))
+        raise StudyError(f"there is no preset {asked.preset!r}; there are {known}")
+    return _panel(asked, run)
 
 
 def _panel(asked: Asked, run: RunContext) -> Evaluated:
     real, predicted = _opened(asked, run)
     answers = [replace(part, value_type=real.value_type) for part in as_predictions(predicted)]
-    matched = None if asked.gene_sets is None else _gene_sets(asked.gene_sets, real.readouts)
     panel = evaluate(
         real,
         answers,
@@ -152,14 +154,20 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
         unit=asked.unit,
         metrics=asked.metrics or metrics_of(asked.preset),
         repeats=asked.repeats,
-        gene_sets=None if matched is None else matched.sets,
+        gene_sets=_gene_sets(asked, real.readouts, run),
     )
     sides = _sides(real, predicted)
     setting = _setting(asked, sides, real.value_type)
     names = [str(name).partition("@")[0] for name in panel.scores["metric"].unique()]
     known = [registry.load("metric", name)().definition for name in names]
     return Evaluated(
-        tables=_tables(panel, asked.repeats),
+        tables={
+            "scores": panel.scores,
+            "summary": panel.summary,
+            "strata": panel.strata,
+            "paired": panel.paired,
+            **({"spread": panel.spread} if len(panel.spread) else {}),
+        },
         setting=replace(
             setting,
             unit=panel.unit,
@@ -168,31 +176,22 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
         ),
         pictures=_pictures(asked, sides, run),
         definitions={one.id: one for one in known},
-        cautions=() if matched is None or not matched.too_small else (matched.describe(),),
     )
 
 
-def _tables(panel: Panel, repeats: int) -> Mapping[str, pd.DataFrame]:
-    """The tables that are written; the spread where there are several draws."""
-    tables = {
-        "scores": panel.scores,
-        "summary": panel.summary,
-        "strata": panel.strata,
-        "paired": panel.paired,
-    }
-    return tables if repeats == 1 else {**tables, "spread": panel.spread}
-
-
-def _gene_sets(path: Path, readouts: Sequence[str]) -> MatchedGeneSets:
-    """The gene sets of a file among the readouts. Raises DataError where there is none."""
-    table = read(path) if is_there(path) else None
+def _gene_sets(asked: Asked, readouts: tuple[str, ...], run: RunContext) -> GeneSets | None:
+    if asked.gene_sets is None:
+        return None
+    table = read(asked.gene_sets)
     if not isinstance(table, pd.DataFrame):
-        raise DataError(f"{path} holds no gene sets; give a .gmt file")
-    return match_gene_sets(table, readouts)
+        raise StudyError(f"{asked.gene_sets.name} holds no gene sets; give a GMT file")
+    found = match_gene_sets(table, readouts)
+    run.progress.say(found.describe())
+    return found.sets
 
 
 def _opened(asked: Asked, run: RunContext) -> tuple[Dataset, Dataset]:
-    """Real and predicted profiles, in memory or on a disk; predicted numbers are as they are."""
+    """Real and predicted profiles; of the predicted ones all numbers are taken as they are."""
     declared = Declared(
         asked.real,
         asked.columns,
@@ -238,13 +237,7 @@ def _require_plain(asked: Asked) -> None:
             f"{asked.preset} needs the roles perturbation=COLUMN and control=LABEL, the label of "
             "the controls in that column"
         )
-    fixed = {
-        "metrics": asked.metrics,
-        "unit": asked.unit,
-        "where": asked.where,
-        "gene sets": asked.gene_sets,
-        "repeats": asked.repeats > 1,
-    }
+    fixed = {"metrics": asked.metrics, "unit": asked.unit, "where": asked.where}
     given = [name for name, value in fixed.items() if value]
     if given:
         raise StudyError(f"{asked.preset} fixes {', '.join(given)}; leave them out, or use {FULL}")
