@@ -78,11 +78,11 @@ def test_two_runs_give_the_same_bytes(shell: Shell, predicted: AnnData) -> None:
         Path(name).rename(f"there/{name}")
     words = [f"there/{word}" if word.endswith(".h5ad") else word for word in WORDS[:-1]]
     shell(*words, "again", "--metric", "pearson_delta")
-    for name in ("scores.csv", "summary.csv", "report.html"):
+    tables = ["paired.csv", "scores.csv", "strata.csv", "summary.csv"]
+    for name in ("report.html", *tables):
         assert Path("out", name).read_bytes() == Path("again", name).read_bytes(), name
-    assert sorted(path.name for path in Path("out").iterdir()) == [
-        "cost.json", "report.html", "scores.csv", "summary.csv",
-    ]  # fmt: skip
+    found = sorted(path.name for path in Path("out").iterdir())
+    assert found == sorted(["cost.json", "report.html", *tables])
 
 
 def test_parquet_has_the_columns_of_csv_and_takes_its_place(
@@ -96,7 +96,7 @@ def test_parquet_has_the_columns_of_csv_and_takes_its_place(
     for name, table in csv.items():
         other = pd.read_parquet(f"out/{name}.parquet")
         assert list(other.columns) == list(table.columns)
-        assert np.allclose(other["value"], table["value"])
+        assert np.allclose(other["value"], table["value"], equal_nan=True)
         assert not Path(f"out/{name}.csv").exists()
     assert "left out (--no-embedding)" in Path("out/report.html").read_text("utf-8")
 

@@ -10,6 +10,7 @@ from scipy.stats import binom
 
 from cellula.core import registry
 from cellula.core.comparison import Comparison
+from cellula.core.metric import Terms
 from cellula.evaluation.bootstrap import unit_weights
 from cellula.evaluation.paired import PairedTest, adjusted, paired_test
 
@@ -166,3 +167,31 @@ def test_a_metric_of_strata_is_exchanged_within_them() -> None:
     assert (found.n_units, found.against) == (9, "other")
     assert found.difference > 0.3
     assert found.p <= 0.02
+
+
+class OwnTerms:
+    """rmse with columns that only some answers have, as a metric of clusters has."""
+
+    def __init__(self) -> None:
+        self.metric = registry.load("metric", "rmse")()
+        self.definition = self.metric.definition
+
+    def terms(self, comparison: Comparison) -> Terms:
+        found = self.metric.terms(comparison)
+        wide = int(comparison.predicted[0, 0] > 100.0)
+        more = np.zeros((len(found.values), wide))
+        return Terms(np.hstack([found.values, more]), found.reasons, found.stratum)
+
+    def finish(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.metric.finish(sums[..., :2])
+
+
+def test_answers_with_terms_of_their_own_have_no_p() -> None:
+    """Clusters are each answer's own, and so are the terms that count them."""
+    observed = np.random.default_rng(4).normal(size=(12, 5))
+    one, other = (beside(observed, np.full_like(observed, shift)) for shift in (0.1, 200.0))
+    weights = unit_weights(12, 200, np.random.default_rng(0))
+    found = paired_test(OwnTerms(), one, {"other": other}, weights, KEY)
+    assert "terms of their own" in found.reason
+    assert np.isnan(found.p)
+    assert found.difference > 0

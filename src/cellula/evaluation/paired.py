@@ -106,6 +106,9 @@ def paired_test(
     if found.n_units < FEWEST_UNITS:
         why = f"{plural(found.n_units, 'unit')} of replication; a test needs {FEWEST_UNITS}"
         return replace(found, lower=NAN, upper=NAN, reason=why)
+    if known[best].values.shape[1] != terms.values.shape[1]:
+        why = "the two answers have terms of their own, such as clusters: none can be exchanged"
+        return replace(found, reason=why)
     p = _exchange_probability(metric, (known[best], terms), predicted.unit, mask, key)
     return replace(found, p=p)
 

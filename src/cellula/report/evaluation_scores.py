@@ -97,9 +97,9 @@ def _row(line: Line) -> tuple[Cell, ...]:
 
 
 def _beside(line: Line) -> Cell:
-    """What to read beside a number; that it can be gained by knowing nothing is told first."""
+    """What to read beside a number; that knowing nothing may gain it is told first."""
     if line.gain:
-        return Cell("can be gained", line.note, status="wait", is_prose=True)
+        return Cell("gain possible", line.note, status="wait", is_prose=True)
     return Cell(line.note or "–")
 
 
@@ -110,10 +110,10 @@ def _gains(lines: Sequence[Line]) -> tuple[Fold, ...]:
         return ()
     caption = (
         "Answers that say the same of every perturbation stand beside the prediction; where the "
-        "upper bound of one is above .05, a score of that height says little by this metric."
+        "upper bound of one is above .05, a score of that height says little in this row."
     )
     columns = (Column("metric", is_name=True), Column("anchored score of what knows nothing"))
-    told = f"Can be gained by knowing nothing: {plural(len(rows), 'metric')}"
+    told = f"A gain by knowing nothing is possible: {plural(len(rows), 'row')}"
     return (Fold(told, (Table(columns, rows, caption, is_stacked=True),), "wait"),)
 
 
