@@ -85,8 +85,10 @@ def paired_test(
     known = {name: part for name, part in known.items() if has_value(part).any()}
     mask = np.logical_and.reduce([has_value(part) for part in (terms, *known.values())])
     sums = Aggregates(metric) if aggregates is None else aggregates
-    drawn = {name: sums.of(part, predicted.unit, mask, weights) for name, part in known.items()}
-    loss = {name: float(losses(metric, np.array(value))) for name, (value, _) in drawn.items()}
+    loss = {
+        name: float(losses(metric, np.array(sums.value(part, predicted.unit, mask))))
+        for name, part in known.items()
+    }
     finite = {name: value for name, value in loss.items() if np.isfinite(value)}
     found = PairedTest(metric.definition.id, n_units=len(np.unique(predicted.unit[mask])))
     if not finite:
@@ -96,7 +98,8 @@ def paired_test(
     found = replace(found, against=best)
     if not np.isfinite(value):
         return replace(found, reason="the prediction has no value on the groups of the others")
-    lower, upper = interval(losses(metric, drawn[best][1]) - losses(metric, values), level)
+    _, others_values = sums.of(known[best], predicted.unit, mask, weights)
+    lower, upper = interval(losses(metric, others_values) - losses(metric, values), level)
     found = replace(
         found,
         difference=finite[best] - float(losses(metric, np.array(value))),

@@ -57,7 +57,8 @@ def draw_contest(
     """
     stream = run if number == 0 else run.child("repeat", number)
     real, observed, unit = material.real, material.observed, material.unit
-    answers = {**_trivial_answers(real, stream, number), **material.answers}
+    trivial = _trivial_answers(real, stream, number)
+    answers = {**trivial, **material.answers}
     halves = split_halves(observed, unit, stream.child("halves").rng)
 
     def against(profiles: Dataset, given: Sequence[Prediction]) -> Comparison:
@@ -69,7 +70,8 @@ def draw_contest(
             for name, one in given.items()
         }
 
-    full = {name: against(observed, one) for name, one in answers.items()}
+    full = beside(observed, trivial)
+    full |= {name: against(observed, one) for name, one in material.answers.items()}
     halved = {} if halves is None else beside(halves[0], answers)
     probes: Comparisons = {}
     if is_probed:
