@@ -31,8 +31,11 @@ FEWEST_UNITS = 5
 #: Up to so many units all exchanges are tried: 2^11 of them, for an exchange and its opposite
 #: have the same difference but for the sign.
 MOST_EXACT = 12
-#: Random exchanges beyond that: many of a metric of few terms, fewer of one of many.
+#: Random exchanges beyond that: many of a metric of few terms, fewer of one of many or of many
+#: units.
 EXCHANGES, FEWER_EXCHANGES, FEW_TERMS = 9999, 999, 8
+#: Exchanges times units that are held at once, unless the exchanges are few: 32 MiB.
+LARGEST = 2**22
 #: Differences that differ by less than this share of the losses are equal.
 TIE = 1e-12
 
@@ -144,7 +147,8 @@ def _exchange_probability(
     if n <= MOST_EXACT:
         swaps = ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1).astype(np.float64)
     else:
-        number = EXCHANGES if n_terms <= FEW_TERMS else FEWER_EXCHANGES
+        most = EXCHANGES if n_terms <= FEW_TERMS else FEWER_EXCHANGES
+        number = min(most, max(FEWER_EXCHANGES, LARGEST // n))
         swaps = np.concatenate([np.zeros((1, n)), coin_flips(key, 0, number, n)])
     kept = 1.0 - swaps
     lost = [
