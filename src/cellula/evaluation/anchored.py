@@ -148,9 +148,13 @@ def anchored_resamples(
         return _Side(name, part, *sums.of(part, predicted.unit, mask, weights))
 
     u = side("model", terms)
-    bases = [side(name, part) for name, part in base_terms.items()]
-    bases = [base for base in bases if np.isfinite(base.value)]
-    best = min(bases, key=lambda base: _loss(metric, base.value), default=None)
+    loss = {
+        name: _loss(metric, sums.value(part, predicted.unit, mask))
+        for name, part in base_terms.items()
+    }
+    known = [name for name, lost in loss.items() if np.isfinite(lost)]
+    first = min(known, key=lambda name: loss[name], default="")
+    best = side(first, base_terms[first]) if known else None
     top = _ideal(metric, weights) if top_terms is None else side("replicate", top_terms)
     n_units = len(np.unique(predicted.unit[mask]))
     ratio = _ratio(metric, u, best, top, n_units, level)

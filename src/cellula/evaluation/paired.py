@@ -31,8 +31,11 @@ FEWEST_UNITS = 5
 #: Up to so many units all exchanges are tried: 2^11 of them, for an exchange and its opposite
 #: have the same difference but for the sign.
 MOST_EXACT = 12
-#: Random exchanges beyond that: many of a metric of few terms, fewer of one of many.
+#: Random exchanges beyond that: many of a metric of few terms, fewer of one of many or of many
+#: units.
 EXCHANGES, FEWER_EXCHANGES, FEW_TERMS = 9999, 999, 8
+#: Exchanges times units that are held at once, unless the exchanges are few: 32 MiB.
+LARGEST = 2**22
 #: Differences that differ by less than this share of the losses are equal.
 TIE = 1e-12
 
@@ -85,8 +88,10 @@ def paired_test(
     known = {name: part for name, part in known.items() if has_value(part).any()}
     mask = np.logical_and.reduce([has_value(part) for part in (terms, *known.values())])
     sums = Aggregates(metric) if aggregates is None else aggregates
-    drawn = {name: sums.of(part, predicted.unit, mask, weights) for name, part in known.items()}
-    loss = {name: float(losses(metric, np.array(value))) for name, (value, _) in drawn.items()}
+    loss = {
+        name: float(losses(metric, np.array(sums.value(part, predicted.unit, mask))))
+        for name, part in known.items()
+    }
     finite = {name: value for name, value in loss.items() if np.isfinite(value)}
     found = PairedTest(metric.definition.id, n_units=len(np.unique(predicted.unit[mask])))
     if not finite:
@@ -96,7 +101,8 @@ def paired_test(
     found = replace(found, against=best)
     if not np.isfinite(value):
         return replace(found, reason="the prediction has no value on the groups of the others")
-    lower, upper = interval(losses(metric, drawn[best][1]) - losses(metric, values), level)
+    _, others_values = sums.of(known[best], predicted.unit, mask, weights)
+    lower, upper = interval(losses(metric, others_values) - losses(metric, values), level)
     found = replace(
         found,
         difference=finite[best] - float(losses(metric, np.array(value))),
@@ -144,7 +150,8 @@ def _exchange_probability(
     if n <= MOST_EXACT:
         swaps = ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1).astype(np.float64)
     else:
-        number = EXCHANGES if n_terms <= FEW_TERMS else FEWER_EXCHANGES
+        most = EXCHANGES if n_terms <= FEW_TERMS else FEWER_EXCHANGES
+        number = min(most, max(FEWER_EXCHANGES, LARGEST // n))
         swaps = np.concatenate([np.zeros((1, n)), coin_flips(key, 0, number, n)])
     kept = 1.0 - swaps
     lost = [

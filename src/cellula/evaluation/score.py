@@ -33,8 +33,8 @@ __all__ = [
 
 #: What a row of a score table is by default.
 ROW = ("perturbation", "context")
-#: A matrix with a larger share of numbers is multiplied as a dense one.
-DENSE = 0.1
+#: Sums of one code that are finished together: 2^18 numbers are 2 MiB, about what a cache holds.
+CACHED = 2**18
 #: Resampled sums that are held at once: 2^22 numbers are 32 MiB.
 LARGEST_BLOCK = 2**22
 
@@ -54,6 +54,7 @@ class Aggregates:
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
         self._known: dict[tuple[int, int, bytes], tuple[Terms, Floats, float, Floats]] = {}
+        self._values: dict[tuple[int, bytes], tuple[Terms, float]] = {}
 
     def of(self, terms: Terms, unit: Codes, mask: Mask, weights: Floats) -> tuple[float, Floats]:
         """The aggregate over the groups in ``mask``, and that of every resample: (resamples,).
@@ -62,13 +63,19 @@ class Aggregates:
         """
         key = id(terms), id(weights), mask.tobytes()
         if key not in self._known:
-            ones = np.ones((1, weights.shape[1]))
-            value = float(resampled(self._metric, terms, unit, mask, ones)[0])
+            value = self.value(terms, unit, mask)
             values = resampled(self._metric, terms, unit, mask, weights)
             # Terms and weights are held, so that nothing else can get their identity.
             self._known[key] = terms, weights, value, values
         _, _, value, values = self._known[key]
         return value, values
+
+    def value(self, terms: Terms, unit: Codes, mask: Mask) -> float:
+        """The aggregate over the groups in ``mask`` alone; NaN where there is none."""
+        key = id(terms), mask.tobytes()
+        if key not in self._values:
+            self._values[key] = terms, _point(self._metric, terms, unit, mask)
+        return self._values[key][1]
 
 
 def score(
@@ -187,15 +194,12 @@ def resampled(metric: Metric, terms: Terms, unit: Codes, mask: Mask, weights: Fl
     rows = np.flatnonzero(mask & (owner < 0))
     strata, codes = np.unique(terms.stratum[rows], return_inverse=True)
     everyone = np.ones(len(rows), bool)
-    size = max(1, LARGEST_BLOCK // max(terms.values.shape[1], 1))
-    for start in range(0, len(weights) if len(rows) else 0, size):
-        drawn = weights[start : start + size]
-        for part in resampled_blocks(
-            metric, terms.values[rows], codes, len(strata), unit[rows], everyone, drawn
-        ):
-            is_value = np.isfinite(part)
-            total[start : start + size] += np.where(is_value, part, 0.0).sum(axis=0)
-            count[start : start + size] += is_value.sum(axis=0)
+    for part in resampled_blocks(
+        metric, terms.values[rows], codes, len(strata), unit[rows], everyone, weights
+    ):
+        is_value = np.isfinite(part)
+        total += np.where(is_value, part, 0.0).sum(axis=0)
+        count += is_value.sum(axis=0)
     return ratio(total, count)
 
 
@@ -242,32 +246,54 @@ def resampled_blocks(
     """The metric of every code in every resample, some codes at a time: (codes, resamples).
 
     values: (groups, terms); codes, unit, mask: (groups,); weights: (resamples, units).
-    A matrix of (codes x terms) by units times the weights, on one thread and in blocks of a size
-    that no thread decides: sparse, or dense where most of it is there.
+    The sums of every unit are made once and multiplied by the weights, on one thread and in
+    blocks of a size that no thread decides: a code at a time where its terms are many, else many
+    codes in one sparse matrix.
     """
     n_terms = values.shape[1]
     order = np.argsort(codes, kind="stable")
     order = order[mask[order]]
     sorted_codes = codes[order]
-    size = max(1, LARGEST_BLOCK // (n_terms * len(weights)))
-    per_unit = np.ascontiguousarray(weights.T)
+    size = max(1, LARGEST_BLOCK // (n_terms * max(len(weights), 1)))
     for start in range(0, n_codes, size):
         stop = min(start + size, n_codes)
         first, last = np.searchsorted(sorted_codes, [start, stop])
         rows = order[first:last]
-        row = (codes[rows] - start)[:, None] * n_terms + np.arange(n_terms)
-        column = np.repeat(unit[rows], n_terms)
-        sums = sp.csr_matrix(
-            (values[rows].ravel(), (row.ravel(), column)),
-            shape=((stop - start) * n_terms, weights.shape[1]),
-        )
-        if sums.nnz > DENSE * sums.shape[0] * sums.shape[1]:
-            with one_blas_thread():
-                product = np.dot(sums.toarray(), per_unit)
+        if stop - start == 1:
+            yield _of_one_code(metric, values[rows], unit[rows], weights)[None]
         else:
-            product = sums @ per_unit
-        block = product.reshape(stop - start, n_terms, len(weights))
-        yield metric.finish(np.moveaxis(block, 1, 2))
+            own = codes[rows] - start
+            yield _of_codes(metric, values[rows], (own, stop - start), unit[rows], weights)
+
+
+def _of_one_code(metric: Metric, values: Floats, unit: Codes, weights: Floats) -> Floats:
+    """The metric of the groups (groups, terms) in every resample: (resamples,)."""
+    order = np.argsort(unit, kind="stable")
+    present, first = np.unique(unit[order], return_index=True)
+    n_terms = values.shape[1]
+    table = np.add.reduceat(values[order], first, axis=0) if len(first) else np.zeros((0, n_terms))
+    size = max(1, CACHED // n_terms)
+    with one_blas_thread():
+        parts = [
+            metric.finish(np.dot(weights[start : start + size, present], table))
+            for start in range(0, len(weights), size)
+        ]
+    return np.concatenate([np.empty(0), *parts])
+
+
+def _of_codes(
+    metric: Metric, values: Floats, codes: tuple[Codes, int], unit: Codes, weights: Floats
+) -> Floats:
+    """The metric of the groups of every code in every resample: (codes, resamples)."""
+    own, n_codes = codes
+    n_terms = values.shape[1]
+    row = own[:, None] * n_terms + np.arange(n_terms)
+    sums = sp.csr_matrix(
+        (values.ravel(), (row.ravel(), np.repeat(unit, n_terms))),
+        shape=(n_codes * n_terms, weights.shape[1]),
+    )
+    block = (sums @ np.ascontiguousarray(weights.T)).reshape(n_codes, n_terms, len(weights))
+    return metric.finish(np.moveaxis(block, 1, 2))
 
 
 def _point(metric: Metric, terms: Terms, unit: Codes, mask: Mask) -> float:

@@ -70,9 +70,11 @@ def draw_contest(
     """
     stream = run if number == 0 else run.child("repeat", number)
     scratch = run.scratch / f"draw{number}"
-    trivial = _trivial_answers(material.real, stream, number)
-    answers = {name: material.kept(one, scratch / name) for name, one in trivial.items()}
-    answers |= {name: list(one) for name, one in material.answers.items()}
+    trivial = {
+        name: material.kept(one, scratch / name)
+        for name, one in _trivial_answers(material.real, stream, number).items()
+    }
+    answers = {**trivial, **material.answers}
     halves = split_halves(material.observed, material.unit, stream.child("halves").rng)
     whole = material.side(material.observed)
     half = None if halves is None else material.side(halves[0])
@@ -83,7 +85,8 @@ def draw_contest(
             for name, one in given.items()
         }
 
-    full = {name: whole.beside(one) for name, one in answers.items()}
+    full = beside(whole, trivial)
+    full |= {name: whole.beside(one) for name, one in material.answers.items()}
     halved = {} if half is None else beside(half, answers)
     probes: Comparisons = {}
     if is_probed:
