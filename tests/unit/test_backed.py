@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from anndata import AnnData
+from test_stored import cells as stored_cells
+from test_stored import write_sharded
 
 from cellula.core.errors import DataError
 from cellula.io import backed, formats
@@ -110,3 +112,15 @@ def test_what_cannot_stay_on_disk_says_so(tmp_path: Path) -> None:
         opened_cells(tmp_path / "cells.h5ad"),
     ):
         pass
+
+
+def test_shards_of_blosc_are_read_and_a_cut_one_is_refused(tmp_path: Path) -> None:
+    data, path = stored_cells(1), tmp_path / "cells.zarr"
+    write_sharded(data, path)
+    assert (formats.read(path).X != data.X).nnz == 0
+    with opened_cells(path) as found:
+        assert sum(block.nnz for _, block in found.matrix().blocks()) == data.X.nnz
+    shard = path / "X/data/c/0"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(DataError, match="damaged"), opened_cells(path) as found:
+        list(found.matrix().blocks())
