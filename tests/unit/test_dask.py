@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 import pytest
-from test_stored import cells, require_same_bits, source
+from test_stored import cells, require_same_bits, source, write_sharded
 
 from cellula.core import registry
 from cellula.core.errors import DataError, EngineError, MissingExtra
@@ -19,7 +19,6 @@ from cellula.data.open import open_dataset
 from cellula.data.stored import open_stored
 from cellula.evaluation.comparison import as_predictions
 from cellula.evaluation.panel import Panel, evaluate
-from cellula.io import formats
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 
@@ -97,10 +96,10 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Panel]:
-    """Two Zarr stores, and what one process finds in memory."""
+    """Two sharded Zarr stores, and what one process finds in memory."""
     folder = tmp_path_factory.mktemp("stores")
     for name, seed in (("real", 1), ("pred", 2)):
-        formats.write(cells(seed), folder / f"{name}.zarr")
+        write_sharded(cells(seed), folder / f"{name}.zarr")
     real, told = (open_dataset([source(folder / f"{n}.zarr")], Path()) for n in ("real", "pred"))
     run = run_context(3, folder / "scratch")
     return folder, evaluate(real, as_predictions(told.treated), run, metrics=METRICS)

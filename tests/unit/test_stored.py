@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import zarr
 from anndata import AnnData
+from anndata.io import write_elem
+from zarr.codecs import BloscCodec
 
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
@@ -46,6 +49,28 @@ def cells(seed: int, *, is_sparse: bool = True, dtype: type = np.float32) -> Ann
     values = np.log1p(counts / depth * 100.0).astype(dtype)
     var = pd.DataFrame(index=[f"g{i}" for i in range(N_GENES)])
     return AnnData(sp.csr_matrix(values) if is_sparse else values, obs=obs, var=var)
+
+
+def write_sharded(data: AnnData, path: Path) -> None:
+    """A Zarr store, version 3, whose matrix lies in shards of compressed chunks."""
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    group.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+    for name in ("obs", "var"):
+        write_elem(group, name, getattr(data, name), dataset_kwargs={"shards": None})
+    X = group.create_group("X")
+    X.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0"})
+    X.attrs["shape"] = list(data.shape)
+    for name in ("data", "indices", "indptr"):
+        values = getattr(data.X, name)
+        array = X.create_array(
+            name,
+            shape=values.shape,
+            dtype=values.dtype,
+            chunks=(500,),
+            shards=(2000,),
+            compressors=BloscCodec(),
+        )
+        array[:] = values
 
 
 def source(path: Path, **columns: str) -> DataSource:

@@ -23,6 +23,7 @@ from cellula.data.roles import keep_rows, with_roles
 from cellula.io.backed import BackedCells, BackedMatrix, opened_cells
 from cellula.io.digest import hash_source
 from cellula.io.row_store import StoredRows, partitioned
+from cellula.kernels.memory import give_back
 
 __all__ = ["open_stored", "partition_order"]
 
@@ -72,6 +73,7 @@ def open_stored(source: DataSource, folder: Path, scratch: Path) -> Dataset:
             else _partition(matrix, matrix.blocks(), place, scratch / COUNTS),
         )
     forget_names(data)
+    give_back()
     return found
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cellula.core.matrix import loaded
 from cellula.core.prediction import Population, Prediction
 from cellula.io.row_store import StoredRows, appended, rewritten
+from cellula.kernels.memory import give_back
 
 __all__ = ["spilled"]
 
@@ -35,6 +36,7 @@ def spilled(predictions: Iterable[Prediction], folder: Path) -> list[Prediction]
             ]
         else:
             found += _written(batches, folder / str(number))
+    give_back()
     return found
 
 

@@ -19,7 +19,7 @@ from anndata.io import read_elem
 from numpy.typing import NDArray
 
 from cellula.core.errors import DataError
-from cellula.io.damage import readable
+from cellula.io.damage import readable, require_inside, require_sound_matrix
 from cellula.io.zarr_store import require_whole_chunks
 
 __all__ = ["BLOCK_VALUES", "BackedCells", "BackedMatrix", "is_backed", "opened_cells"]
@@ -82,7 +82,9 @@ class BackedMatrix:
         if not self.is_sparse:
             size = max(1, BLOCK_VALUES // max(n_columns, 1))
             for start in range(0, n_rows, size):
-                yield start, np.asarray(self.node[start : start + size])
+                block = np.asarray(self.node[start : start + size])
+                require_sound_matrix(block, f"{self.file}: {self.name}")
+                yield start, block
             return
         indptr = self._indptr()
         start = 0
@@ -92,11 +94,22 @@ class BackedMatrix:
             low, high = int(indptr[start]), int(indptr[stop])
             part = indptr[start : stop + 1] - low
             data, indices = (np.asarray(self.node[key][low:high]) for key in ("data", "indices"))
-            yield start, sp.csr_matrix((data, indices, part), shape=(stop - start, n_columns))
+            rows = sp.csr_matrix((data, indices, part), shape=(stop - start, n_columns))
+            require_sound_matrix(rows, f"{self.file}: {self.name}")
+            yield start, rows
             start = stop
 
     def _indptr(self) -> NDArray[np.int64]:
-        return np.asarray(self.node["indptr"][:], np.int64)
+        """Where each row begins, and the end; DataError where that cannot be."""
+        found = np.asarray(self.node["indptr"][:], np.int64)
+        n_stored = {int(self.node[key].shape[0]) for key in ("data", "indices")}
+        is_right = len(found) == self.shape[0] + 1 and found[0] == 0 and {found[-1]} == n_stored
+        if not is_right or np.any(np.diff(found) < 0):
+            raise DataError(
+                f"{self.file}: {self.name} is a damaged sparse matrix: its pointers do not fit its "
+                "values; fetch or write it again"
+            )
+        return found
 
 
 @final
@@ -172,6 +185,7 @@ def opened_cells(path: Path) -> Iterator[BackedCells]:
     with readable(path), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".* names are not unique")
         if path.name.lower().endswith(".h5ad"):
+            require_inside(path)
             with h5py.File(path, "r") as file:
                 yield BackedCells(file, path.name)
             return

@@ -20,7 +20,16 @@ from anndata._io.specs.registry import IORegistryError  # anndata exports it now
 
 from cellula.core.errors import CellulaError, DataError
 
-__all__ = ["DAMAGE", "readable", "require_fitting", "require_room", "require_sound", "total_memory"]
+__all__ = [
+    "DAMAGE",
+    "readable",
+    "require_fitting",
+    "require_inside",
+    "require_room",
+    "require_sound",
+    "require_sound_matrix",
+    "total_memory",
+]
 
 #: What the libraries that read formats raise on damage, depending on where the damage is: their
 #: own errors (of h5py, zarr, anndata, pyarrow, pandas) are all kinds of these.
@@ -90,9 +99,16 @@ def require_fitting(n_bytes: int, file: str) -> None:
 def require_room(path: Path) -> None:
     """Raise DataError when an HDF5 file claims more than the memory holds, or data elsewhere.
 
-    A dataset without its chunks takes nothing on the disk and may claim any size. What stands in
-    another file (an external link, external or virtual storage) is not under the hash of this
-    one. A file that cannot be walked through is left to its reader.
+    A dataset without its chunks takes nothing on the disk and may claim any size.
+    """
+    require_fitting(sum(require_inside(path)), path.name)
+
+
+def require_inside(path: Path) -> list[int]:
+    """The bytes of every dataset of an HDF5 file; DataError where one stands in another file.
+
+    What an external link, or external or virtual storage, points to is not under the hash of this
+    file. A file that cannot be walked through is left to its reader.
     """
     sizes: list[int] = []
     outside: list[str] = []
@@ -115,7 +131,7 @@ def require_room(path: Path) -> None:
             f"{path.name}: {outside[0]!r} stands in another file, which no hash of this one would "
             "cover; write the data into one file"
         )
-    require_fitting(sum(sizes), path.name)
+    return sizes
 
 
 def require_sound(content: Any, file: str) -> None:
@@ -127,7 +143,7 @@ def require_sound(content: Any, file: str) -> None:
     """
     for name, part in _annotated(content, ""):
         for place, matrix in _matrices(part):
-            _check_matrix(matrix, f"{file}: {name}{place}")
+            require_sound_matrix(matrix, f"{file}: {name}{place}")
 
 
 def _annotated(content: Any, name: str) -> Iterator[tuple[str, AnnData]]:
@@ -150,7 +166,8 @@ def _matrices(data: AnnData) -> Iterator[tuple[str, Any]]:
         yield from ((f"{part}[{key!r}]", held[key]) for key in held)
 
 
-def _check_matrix(matrix: Any, where: str) -> None:
+def require_sound_matrix(matrix: Any, where: str) -> None:
+    """As :func:`require_sound`, of one matrix; where: its file and name."""
     if sp.issparse(matrix):
         _check_sparse(matrix, where)
     kind = getattr(matrix, "dtype", None)
