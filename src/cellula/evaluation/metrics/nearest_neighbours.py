@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
 from cellula.evaluation.metrics.sums import population_terms, ratio
+from cellula.kernels.pair_distances import squared_distances
 
 __all__ = ["KnnCoverage", "KnnDensity", "KnnMixing", "KnnPrecision", "KnnRecall"]
 
@@ -158,12 +159,6 @@ class KnnMixing:
         return ratio(sums[..., 0], sums[..., 1])
 
 
-def _squared(x: Floats, y: Floats) -> Floats:
-    """Squared Euclidean distances of all pairs: (cells of x, cells of y)."""
-    lengths = np.square(x).sum(axis=1)[:, None] + np.square(y).sum(axis=1)
-    return np.asarray(np.maximum(lengths - 2.0 * (x @ y.T), 0.0), np.float64)
-
-
 def _is_near(x: Floats, y: Floats, *, is_open: bool = False) -> NDArray[np.bool_]:
     """Whether a cell of y lies in the ball of a cell of x: (cells of x, cells of y).
 
@@ -171,8 +166,10 @@ def _is_near(x: Floats, y: Floats, *, is_open: bool = False) -> NDArray[np.bool_
     """
     centre = x.mean(axis=0)
     x, y = x - centre, y - centre
-    radii = np.partition(_squared(x, x), K, axis=1)[:, K] * (1.0 - TINY if is_open else 1.0 + TINY)
-    return np.asarray(_squared(x, y) <= radii[:, None], np.bool_)
+    radii = np.partition(squared_distances(x, x), K, axis=1)[:, K] * (
+        1.0 - TINY if is_open else 1.0 + TINY
+    )
+    return np.asarray(squared_distances(x, y) <= radii[:, None], np.bool_)
 
 
 def _precision(x: Floats, y: Floats) -> float:
@@ -201,7 +198,7 @@ def _mixing(x: Floats, y: Floats) -> float:
     found = 0.0
     for start in range(0, n + m, BLOCK):
         block = cells[start : start + BLOCK]
-        distance = _squared(block, cells)
+        distance = squared_distances(block, cells)
         own = np.arange(len(block))
         distance[own, start + own] = np.inf
         radius = np.partition(distance, k - 1, axis=1)[:, k - 1 : k]

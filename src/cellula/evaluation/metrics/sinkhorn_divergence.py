@@ -6,12 +6,12 @@ from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
 from cellula.evaluation.metrics.sums import population_terms, ratio
 from cellula.kernels.entropic_transport import entropic_cost
+from cellula.kernels.pair_distances import squared_distances
 
 __all__ = ["SinkhornDivergence"]
 
@@ -59,12 +59,13 @@ class SinkhornDivergence:
 
 
 def _divergence(x: Floats, y: Floats) -> float:
-    within = cdist(x, x, "sqeuclidean")
-    between = cdist(x, y, "sqeuclidean")
+    centre = x.mean(axis=0)
+    x, y = x - centre, y - centre
+    within, between = squared_distances(x, x), squared_distances(x, y)
     median = float(np.median(within[np.triu_indices(len(x), 1)]))
     entropy = SHARE * (median or float(between.mean()))
     if not entropy:
         return 0.0  # all cells of both sides are equal
-    other = cdist(y, y, "sqeuclidean")
+    other = squared_distances(y, y)
     own = entropic_cost(within, entropy) + entropic_cost(other, entropy)
     return max(entropic_cost(between, entropy) - own / 2.0, 0.0)
