@@ -88,6 +88,30 @@ def test_cells_bring_the_controls_of_their_context() -> None:
     assert len(np.unique(joined.control)) == 4, "every fold keeps its own controls"
 
 
+def test_folds_of_single_contexts_keep_their_controls() -> None:
+    """A fold that asks of one context may have controls of all of them."""
+    data = _dataset()
+    treated, controls = data.treated, data.controls
+    assert controls is not None
+    folds = []
+    for context in ("y", "x"):
+        part = treated.take((treated.obs["context"] == context).to_numpy())
+        folds.append(compare(part, as_predictions(part), controls=controls, unit="donor"))
+        assert folds[-1].control_cells is not None
+        assert len(folds[-1].control_cells.group) == controls.n_profiles // 2
+    joined = concatenate(folds)
+    assert joined.control_cells is not None
+    assert joined.control is not None
+    assert joined.control_units is not None
+    for group in range(len(joined.groups)):
+        is_own = (controls.obs["context"] == joined.groups["context"].iloc[group]).to_numpy()
+        found = joined.control_cells.of(int(joined.control[group]))
+        np.testing.assert_array_equal(found, controls.dense()[is_own])
+        units = joined.control_units[joined.control_cells.group == joined.control[group]]
+        donors = controls.obs["donor"].to_numpy()[is_own]
+        assert [joined.units[code] for code in units] == list(donors)
+
+
 def test_reference_is_the_controls_of_context_and_unit() -> None:
     data = _dataset()
     found = compare(

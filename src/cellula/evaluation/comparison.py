@@ -173,7 +173,7 @@ def real_side(
         else _reference(controls, observed.readouts, questions, unit, units, own),
         cells=_population(observed.values, groups, space) if has_cells else None,
         control_cells=_control_cells(controls, questions, space) if has_cells else None,
-        control_units=_control_units(controls, unit, units),
+        control_units=_control_units(controls, questions, unit, units),
         gene_sets=gene_sets,
     )
 
@@ -225,28 +225,39 @@ def _spread(cells: Population, rows: Codes, space: Space | None) -> Population:
     return Population(_projected(cells.values, np.repeat(start, count) + within, space), group)
 
 
+def _control_rows(controls: Dataset, questions: QueryTable) -> tuple[Codes, Codes, Codes]:
+    """The controls of the contexts that are asked: their rows, context after context, the
+    population of each of them, and that of every question, -1 for none.
+    """
+    (asked, named), _ = label_codes([questions.context, controls.queries().context])
+    rows = np.flatnonzero(np.isin(named, asked))
+    known, code = np.unique(named[rows], return_inverse=True)
+    own = np.append(known, -1)[np.searchsorted(known, asked)]
+    order = np.argsort(code, kind="stable")
+    place = np.where(own == asked, np.searchsorted(known, asked), -1)
+    return rows[order], code[order].astype(np.int64), place.astype(np.int64)
+
+
 def _control_cells(
     controls: Dataset | None, questions: QueryTable, space: Space | None
 ) -> tuple[Population, Codes] | None:
     """The controls of every context, and the context of every question among them, -1 for none."""
     if controls is None:
         return None
-    (asked, named), _ = label_codes([questions.context, controls.queries().context])
-    known, code = np.unique(named, return_inverse=True)
-    place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-    own = np.where(known[place] == asked, place, -1).astype(np.int64)
-    return _population(controls.values, code.astype(np.int64), space), own
+    rows, code, own = _control_rows(controls, questions)
+    return Population(_projected(controls.values, rows, space), code), own
 
 
-def _control_units(controls: Dataset | None, unit: str, units: tuple[str, ...]) -> Codes | None:
+def _control_units(
+    controls: Dataset | None, questions: QueryTable, unit: str, units: tuple[str, ...]
+) -> Codes | None:
     """The unit of every control, in the order of :func:`_control_cells`: codes of ``units``.
 
     -1 for another unit; None without controls, or where they do not have this unit.
     """
     if controls is None or unit in QUESTION_UNITS or not controls.has_role(unit):
         return None
-    (context,), _ = label_codes([controls.queries().context])
-    return _units_of(controls, unit, units)[np.argsort(context, kind="stable")]
+    return _units_of(controls, unit, units)[_control_rows(controls, questions)[0]]
 
 
 def _units_of(controls: Dataset, unit: str, units: tuple[str, ...]) -> Codes:

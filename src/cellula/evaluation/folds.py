@@ -40,7 +40,7 @@ def concatenate(parts: Sequence[Comparison]) -> Comparison:
         if part.gene_sets is not head.gene_sets:
             raise DataError("the folds have different gene sets; compare all with the same ones")
     units = tuple(sorted({name for part in parts for name in part.units}))
-    offsets = np.cumsum([0, *(0 if p.control is None else _size(p.control) for p in parts)])
+    offsets = np.cumsum([0, *map(_n_controls, parts)])
     index = pd.Index(units)
     return Comparison(
         groups=join_frames([part.groups for part in parts]),
@@ -89,9 +89,9 @@ def _stack(parts: Sequence[Comparison], name: str) -> NDArray[np.float64] | None
     )
 
 
-def _size(control: NDArray[np.int64]) -> int:
+def _n_controls(part: Comparison) -> int:
     """How many populations of controls a part has."""
-    return int(control.max(initial=-1)) + 1
+    return 0 if part.control_cells is None else int(part.control_cells.group.max(initial=-1)) + 1
 
 
 def _controls(parts: Sequence[Comparison], offsets: NDArray[np.int64]) -> NDArray[np.int64] | None:

@@ -55,8 +55,9 @@ def _scale_told(found: Evaluated) -> str:
         else "the ideal value, as these data hold no replicate"
     )
     return (
-        "Anchored: 0 is the baseline, the best of the trivial answers (unchanged controls, the "
-        f"mean response to other perturbations); 1 is the ceiling, {ceiling}. "
+        "Anchored: 0 is the baseline, the best of the trivial answers (controls, "
+        "the mean response to other perturbations, other perturbations' cells); 1 is "
+        f"the ceiling, {ceiling}. "
         f"Intervals resample the {found.setting.unit}, never cells."
     )
 
