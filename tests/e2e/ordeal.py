@@ -21,7 +21,9 @@ LEDGER, BUNDLE = Path("w/ledger.sqlite"), Path("w/studies/toy/toy.zip")
 KEYS = Path("home/config/cellula")
 #: Kinds that stand once in the ledger for each study or claim, however often one began again.
 ONCE = ("registered", "labels_sealed")
-PROGRESS = re.compile(r"  \S+ \d+/\d+|\S+: \d+ fold\(s\), \d+ models")
+PROGRESS = re.compile(
+    r"  \S+ \d+/\d+|\S+: \d+ fold\(s\), \d+ models|in memory: about \S+ GB of \S+ GB allowed"
+)
 
 
 @dataclass(frozen=True, slots=True)

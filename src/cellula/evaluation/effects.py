@@ -18,7 +18,7 @@ from cellula.core.value_type import ValueType
 from cellula.evaluation.differential import DifferentialOptions, differential
 from cellula.evaluation.sides import Sides
 
-__all__ = ["Agreement", "Effects", "effects"]
+__all__ = ["LEVEL", "Agreement", "Effects", "effects"]
 
 #: With fewer cells than this on a side a test says nothing.
 FEWEST = 10

@@ -20,6 +20,7 @@ MOST_GAINED = 0.05
 #: What the probes are, in words.
 WORDS = {
     "constant": "the mean of all responses, the tested one among them, in identical cells",
+    "targets": "the same with the targets of all other perturbations raised",
     "all_cells": "a draw of the cells of all perturbations, the tested one among them,",
 }
 

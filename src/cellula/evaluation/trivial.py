@@ -15,6 +15,7 @@ from cellula.core.comparison import Comparison, GeneSets
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
 from cellula.core.model import Model
+from cellula.core.perturbation import components
 from cellula.core.prediction import Population, Prediction
 from cellula.core.run import RunContext
 from cellula.data.splits import Fold, Folds, split
@@ -31,8 +32,8 @@ __all__ = ["BASELINES", "Material", "draw_contest"]
 #: What every score is anchored to: what a perturbation does on average, the controls, and cells
 #: of other perturbations (a population without a model; only where there are cells).
 BASELINES = ("mean_response", "control", "other_cells")
-#: Identical cells of a probe: as few as every metric of cells takes.
-IDENTICAL = 6
+#: Identical cells of a probe: enough for a test to call what differs from control.
+IDENTICAL = 20
 
 Answers: TypeAlias = Mapping[str, Sequence[Prediction]]
 Comparisons: TypeAlias = dict[str, Comparison]
@@ -150,20 +151,49 @@ def _mean_response(real: Dataset, fold: Fold, run: RunContext) -> Iterator[Predi
 
 
 def _probes(replicate: Dataset, rng: np.random.Generator) -> dict[str, list[Prediction]]:
-    """The same answer to every question of a context: no answers, but nobody should gain by them.
+    """Answers that know nothing of a response, by which nobody should gain.
 
-    Both are of ALL responses of the other half, the tested ones among them: the mean in identical
-    cells, and as many cells as the question has there.
+    All are of ALL responses of the other half, the tested ones among them: the mean in identical
+    cells; as many cells as the question has there; and, where perturbations are named like
+    readouts, the mean with the targets of all other perturbations raised, which tells only whose
+    answer it is.
     """
     answer = drawn_answer(replicate, replicate, None)
+    raised = _raised(answer)
     if not is_population(replicate):
-        return {"constant": [answer]}
-    cells = np.repeat(answer.mean.astype(np.float32), IDENTICAL, axis=0)
-    group = np.repeat(np.arange(len(answer.mean)), IDENTICAL)
-    return {
-        "constant": [replace(answer, cells=Population(cells, group))],
+        return {"constant": [answer]} | ({} if raised is None else {"targets": [raised]})
+    found = {
+        "constant": [_in_identical_cells(answer)],
         "all_cells": [drawn_answer(replicate, replicate, rng)],
     }
+    return found if raised is None else found | {"targets": [_in_identical_cells(raised)]}
+
+
+def _in_identical_cells(answer: Prediction) -> Prediction:
+    cells = np.repeat(answer.mean.astype(np.float32), IDENTICAL, axis=0)
+    group = np.repeat(np.arange(len(answer.mean)), IDENTICAL)
+    return replace(answer, cells=Population(cells, group))
+
+
+def _raised(answer: Prediction) -> Prediction | None:
+    """An answer with the targets of all perturbations but its own raised, by what readouts differ
+    among one another; None where fewer than two readouts are targets.
+    """
+    place = {name: column for column, name in enumerate(answer.readouts)}
+    perturbed = answer.queries.perturbation
+    targets = [
+        [place[part] for part in components(name) if part in place]
+        for name in perturbed.categories.astype(str)
+    ]
+    panel = sorted({column for columns in targets for column in columns})
+    if len(panel) < 2:
+        return None
+    mean = answer.mean.copy()
+    step = float(mean.std(axis=1).mean())
+    mean[:, panel] += step
+    for row, code in enumerate(np.asarray(perturbed.codes)):
+        mean[row, targets[code]] -= step
+    return replace(answer, mean=mean)
 
 
 def _beside_baseline(parts: Comparisons, trivial: Comparisons | None = None) -> Comparisons:

@@ -96,7 +96,7 @@ class R2Weighted:
         n_groups = len(comparison.groups)
         if comparison.reference is None:
             reason = "there are no controls to take a change from"
-            return pooled_terms(np.full((n_groups, 2), np.nan), np.full(n_groups, reason))
+            return pooled_terms(np.full((n_groups, 3), np.nan), np.full(n_groups, reason))
         weights = de_weights(comparison)
         change = comparison.observed - comparison.reference
         error = comparison.observed - comparison.predicted
