@@ -7,9 +7,9 @@ from dataclasses import dataclass
 __all__ = ["Extent", "Workload", "memory_bytes", "scratch_bytes", "stored_bytes"]
 
 #: Numbers of a dense float64 array of groups x readouts that the contestants of a panel hold.
-TABLES = 20
+TABLES = 70
 #: Cells that a trivial answer predicts for a question, and how many such answers there are.
-BASELINE_CELLS, BASELINES = 300, 2
+BASELINE_CELLS, BASELINES = 300, 3
 #: Copies of the real and of the predicted matrix when all is in memory: the file, the treated
 #: cells, those in the order of their groups, the halves and their cells, the cells of a fold.
 REAL_COPIES, PREDICTED_COPIES, BASELINE_COPIES = 6.0, 3.0, 2.0
