@@ -129,11 +129,12 @@ def test_a_caution_stands_beside_the_number_it_concerns(found: Evaluated) -> Non
 def test_what_can_be_gained_by_knowing_nothing_is_marked_and_told(found: Evaluated) -> None:
     rows = found.tables["summary"]
     told = np.where(rows["metric"] == "pearson_delta@1", "the mean scores 0.52 (at most 1.56)", "")
-    tables = {**found.tables, "summary": rows.assign(caution=told)}
-    text = words(render_evaluation(replace(found, tables=tables), "cellula"))
-    assert text.count("gain possible") == 1
-    assert "A gain by knowing nothing is possible: 1 row" in text
-    assert "the mean scores 0.52 (at most 1.56)" in text
+    for lower, is_marked in ((0.1, True), (-0.1, False)):
+        tables = {**found.tables, "summary": rows.assign(caution=told, gain=lower * (told != ""))}
+        text = words(render_evaluation(replace(found, tables=tables), "cellula"))
+        assert text.count("gain possible") == is_marked
+        assert "What an answer that knows nothing may gain: 1 row" in text
+        assert "the mean scores 0.52 (at most 1.56)" in text
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_which_metric_a_caution_names(
 def lines(*anchored: tuple[float, float, float], metric: str = "m@1") -> Sequence[Line]:
     nothing = (np.nan,) * 3
     return [
-        Line(metric, "", nothing, "", np.nan, np.nan, one, "", "", None, is_alone=True)
+        Line(metric, "", nothing, "", np.nan, np.nan, one, "", "", False, None, is_alone=True)
         for one in anchored
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from cellula.evaluation.bootstrap import interval
 from cellula.evaluation.contest import LEVEL, Contest, Resamples, anchored_draws
 from cellula.evaluation.scorer import Scorer
 
-__all__ = ["MOST_GAINED", "Probe", "cautions", "probe"]
+__all__ = ["MOST_GAINED", "Probe", "cautions", "gains", "probe"]
 
 #: The most that the upper bound of an answer that knows nothing may reach.
 MOST_GAINED = 0.05
@@ -43,24 +43,38 @@ def probe(scorer: Scorer, contest: Contest, weights: Resamples, unit: str) -> li
 
 
 def cautions(probed: Sequence[Probe], overall: str) -> Mapping[str, str]:
-    """Metric -> what probes gain by it, and ``overall`` -> by the mean over metrics.
+    """Metric -> what probes may gain by it, and ``overall`` -> by the mean over metrics.
 
     A metric is told where the upper bound of the anchored score of a probe is above 0.05.
     """
     found: dict[str, list[str]] = {}
-    for one in probed:
-        if one.anchored.upper > MOST_GAINED:
-            text = _gain(one.name, one.anchored.value, one.anchored.upper)
-            found.setdefault(one.anchored.metric, []).append(text)
-    for name in dict.fromkeys(one.name for one in probed):
-        known = [one for one in probed if one.name == name and np.isfinite(one.anchored.value)]
-        if known:
-            _, upper = interval(np.mean([one.draws for one in known], axis=0), LEVEL)
-            if upper > MOST_GAINED:
-                value = float(np.mean([one.anchored.value for one in known]))
-                found.setdefault(overall, []).append(_gain(name, value, upper))
+    for name, metric, value, _, upper in _places(probed, overall):
+        if upper > MOST_GAINED:
+            text = f"{WORDS.get(name, name)} scores {value:.2f} (at most {upper:.2f})"
+            found.setdefault(metric, []).append(text)
     return {metric: "; ".join(texts) for metric, texts in found.items()}
 
 
-def _gain(name: str, value: float, upper: float) -> str:
-    return f"{WORDS.get(name, name)} scores {value:.2f} (at most {upper:.2f})"
+def gains(probed: Sequence[Probe], overall: str) -> Mapping[str, float]:
+    """Metric -> the largest lower bound of the anchored score of a probe: above 0 a gain is no
+    noise; and of the mean over metrics, by the name of ``overall``.
+    """
+    found: dict[str, float] = {}
+    for _, metric, _, lower, _ in _places(probed, overall):
+        if np.isfinite(lower):
+            found[metric] = max(lower, found.get(metric, -np.inf))
+    return found
+
+
+def _places(
+    probed: Sequence[Probe], overall: str
+) -> Iterator[tuple[str, str, float, float, float]]:
+    """Probe, metric, anchored score, lower and upper bound; the means over metrics come last."""
+    for one in probed:
+        anchored = one.anchored
+        yield one.name, anchored.metric, anchored.value, anchored.lower, anchored.upper
+    for name in dict.fromkeys(one.name for one in probed):
+        known = [one for one in probed if one.name == name and np.isfinite(one.anchored.value)]
+        if known:
+            bounds = interval(np.mean([one.draws for one in known], axis=0), LEVEL)
+            yield name, overall, float(np.mean([one.anchored.value for one in known])), *bounds

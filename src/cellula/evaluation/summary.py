@@ -10,7 +10,7 @@ import pandas as pd
 from cellula.core.numerals import plural
 from cellula.evaluation.bootstrap import interval
 from cellula.evaluation.contest import LEVEL, REPLICATE, ScoredMetric
-from cellula.evaluation.probes import Probe, cautions
+from cellula.evaluation.probes import Probe, cautions, gains
 
 __all__ = ["OVERALL", "summary_table"]
 
@@ -23,14 +23,18 @@ def summary_table(scored: Sequence[ScoredMetric], probed: Sequence[Probe] = ()) 
 
     Columns: model, metric, value with lower and upper, n_groups, n_units, reason, baseline (the
     better trivial answer), b and r (the metric of the baseline and of the ceiling on the halves),
-    ceiling, anchored with its interval, anchored_reason, and caution: what a probe gains by the
-    metric, "" where none does. ``overall`` is the mean of the anchored scores of the metrics that
-    have one, its interval that of the mean in every resample.
+    ceiling, anchored with its interval, anchored_reason, caution: what a probe may gain by the
+    metric, "" where none may, and gain: the largest lower bound of the anchored score of a probe,
+    above 0 where a gain is no noise. ``overall`` is the mean of the anchored scores of the metrics
+    that have one, its interval that of the mean in every resample.
     """
     models = [one for one in dict.fromkeys(one.model for one in scored) if one != REPLICATE]
     overall = [_overall([one for one in scored if one.model == model]) for model in models]
     table = pd.DataFrame([*(_row(one) for one in scored), *overall])
-    return table.assign(caution=table["metric"].map(cautions(probed, OVERALL)).fillna(""))
+    return table.assign(
+        caution=table["metric"].map(cautions(probed, OVERALL)).fillna(""),
+        gain=table["metric"].map(gains(probed, OVERALL)).astype(np.float64),
+    )
 
 
 def _row(one: ScoredMetric) -> dict[str, object]:

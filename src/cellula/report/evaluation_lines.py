@@ -29,7 +29,8 @@ class Line:
 
     b, r: of the best trivial answer, named in ``baseline``, and of the ceiling. anchored: the place
     between, with its interval. note: why a number is missing, and the cautions that name the
-    metric; gain: what answers that know nothing gain by it. definition: None for the row that is
+    metric; gain: what answers that know nothing may gain by it, is_gained: and do, beyond noise.
+    definition: None for the row that is
     the mean of all. is_alone: whether there is no other context.
     """
 
@@ -42,6 +43,7 @@ class Line:
     anchored: tuple[float, float, float]
     note: str
     gain: str
+    is_gained: bool
     definition: MetricDefinition | None
     is_alone: bool
 
@@ -81,6 +83,7 @@ def _line(row: Mapping[Any, Any], found: Evaluated) -> Line:
         anchored=_three(row),
         note=_note(row, metric, found),
         gain=_text(row, "caution"),
+        is_gained=_numbers(row, "gain")[0] > 0,
         definition=found.definitions.get(metric),
         is_alone=found.scores["context"].nunique() < 2 or not _text(row, "context"),
     )

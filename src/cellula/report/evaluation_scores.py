@@ -67,7 +67,7 @@ def _role(line: Line) -> str:
 
 
 def _table(lines: Sequence[Line], found: Evaluated) -> Table:
-    has_notes = any(one.note or one.gain for one in lines)
+    has_notes = any(one.note or one.is_gained for one in lines)
     columns = (
         Column("metric", hint="what is better", is_name=True),
         Column("prediction", is_number=True, hint="95 % interval"),
@@ -99,7 +99,7 @@ def _row(line: Line) -> tuple[Cell, ...]:
 
 def _beside(line: Line) -> Cell:
     """What to read beside a number; that knowing nothing may gain it is told first."""
-    if line.gain:
+    if line.is_gained:
         return Cell("gain possible", line.note, status="wait", is_prose=True)
     return Cell(line.note or "–")
 
@@ -110,11 +110,12 @@ def _gains(lines: Sequence[Line]) -> tuple[Fold, ...]:
     if not rows:
         return ()
     caption = (
-        "Answers that say the same of every perturbation stand beside the prediction; where the "
-        "upper bound of one is above .05, a score of that height says little in this row."
+        "Answers that say the same of every perturbation, or only whose answer they are, stand "
+        "beside the prediction; where the upper bound of one is above .05, a score of that height "
+        "says little in this row. “Gain possible” above: the lower bound is above 0."
     )
     columns = (Column("metric", is_name=True), Column("anchored score of what knows nothing"))
-    told = f"A gain by knowing nothing is possible: {plural(len(rows), 'row')}"
+    told = f"What an answer that knows nothing may gain: {plural(len(rows), 'row')}"
     return (Fold(told, (Table(columns, rows, caption, is_stacked=True),), "wait"),)
 
 
