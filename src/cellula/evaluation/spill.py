@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cellula.core.matrix import loaded
 from cellula.core.prediction import Population, Prediction
+from cellula.evaluation.answers import joined
 from cellula.io.row_store import StoredRows, appended, rewritten
 from cellula.kernels.memory import give_back
 
@@ -24,7 +25,8 @@ def spilled(predictions: Iterable[Prediction], folder: Path) -> list[Prediction]
     """The same predictions with their cells in ``folder``, a new one, group after group.
 
     Cells in memory are written as they come, so that no more than those of one batch are there;
-    cells that were drawn from a store, in whatever order, are written anew in one pass over it.
+    cells that were drawn from a store, in whatever order, are written anew in one pass over it,
+    all batches into one place, for a matrix of several stores would be read to be joined.
     Batches without cells stay as they are. Raises StorageError when the disk refuses.
     """
     found: list[Prediction] = []
@@ -32,7 +34,7 @@ def spilled(predictions: Iterable[Prediction], folder: Path) -> list[Prediction]
         if is_stored:
             found += [
                 _rewritten(batch, folder / f"{number}-{place}")
-                for place, batch in enumerate(batches)
+                for place, batch in enumerate(joined(batches))
             ]
         else:
             found += _written(batches, folder / str(number))

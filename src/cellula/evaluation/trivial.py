@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -56,7 +56,7 @@ class Material:
         controls, unit = self.real.controls, self.unit
         return real_side(profiles, controls=controls, unit=unit, gene_sets=self.gene_sets)
 
-    def kept(self, answers: Sequence[Prediction], folder: Path) -> list[Prediction]:
+    def kept(self, answers: Iterable[Prediction], folder: Path) -> list[Prediction]:
         """Answers as one batch; on disk, in ``folder``, where the real profiles are on disk."""
         return joined(answers if self.real.stored is None else spilled(answers, folder))
 
@@ -109,7 +109,7 @@ def draw_contest(
     )
 
 
-def _trivial_answers(real: Dataset, run: RunContext, seed: int) -> dict[str, list[Prediction]]:
+def _trivial_answers(real: Dataset, run: RunContext, seed: int) -> dict[str, Iterable[Prediction]]:
     """The trivial answers, for each part of the perturbations from the other parts."""
     n = len(np.unique(real.treated.labels("perturbation").codes))
     controls = real.controls
@@ -120,13 +120,13 @@ def _trivial_answers(real: Dataset, run: RunContext, seed: int) -> dict[str, lis
         )
     kind = ClaimKind.UNSEEN_PERTURBATION
     folds = split(real, kind, Folds(folds=min(PARTS, n), seed=seed)) if n > 1 else ()
-    found: dict[str, list[Prediction]] = {}
+    found: dict[str, Iterable[Prediction]] = {}
     if folds:
-        found["mean_response"] = [
+        found["mean_response"] = (
             answer
             for fold in folds
             for answer in _mean_response(real, fold, run.child("mean_response", fold.name))
-        ]
+        )
     if controls is not None:
         found["control"] = [drawn_answer(real.treated, controls, run.child("control").rng)]
     if folds and is_population(real.treated):
