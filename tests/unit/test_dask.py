@@ -22,7 +22,9 @@ from cellula.evaluation.panel import Panel, evaluate
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 
-METRICS = ("rmse", "pearson_delta", "energy_distance", "wasserstein_per_gene", "spearman")
+#: Metrics whose sums come from BLAS, such as energy_distance, may differ in the last bit between
+#: processes, most likely because its kernels depend on where in memory an array begins.
+METRICS = ("rmse", "pearson_delta", "e_distance", "wasserstein_per_gene", "spearman")
 
 
 @pytest.fixture(scope="module")
