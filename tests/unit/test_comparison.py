@@ -16,7 +16,8 @@ from cellula.core.errors import DataError
 from cellula.core.prediction import Population, Prediction
 from cellula.core.query import QueryTable
 from cellula.core.value_type import ValueType
-from cellula.evaluation.comparison import as_predictions, compare, concatenate, group_means
+from cellula.data.group_means import group_means
+from cellula.evaluation.comparison import as_predictions, compare, concatenate
 from cellula.evaluation.space import fit_pca
 
 READOUTS = ("a", "b", "c")

@@ -27,7 +27,6 @@ __all__ = [
     "compare",
     "concatenate",
     "group_codes",
-    "group_means",
     "real_side",
 ]
 

@@ -19,8 +19,9 @@ from cellula.core.dataset import Matrix
 from cellula.core.prediction import Population
 from cellula.core.run import RunContext
 from cellula.evaluation.metrics.two_sample_auroc import TwoSampleAuroc
-from cellula.evaluation.sides import THIRDS, Sides
+from cellula.evaluation.sides import Sides
 from cellula.evaluation.space import fit_pca
+from cellula.evaluation.thirds import THIRDS
 
 __all__ = ["CONTROL", "METHODS", "Embedding", "embed"]
 

@@ -35,13 +35,12 @@ from cellula.core.numerals import plural
 from cellula.core.prediction import Population
 from cellula.evaluation.drawn import part_means
 from cellula.evaluation.score import row_codes
+from cellula.evaluation.thirds import thirds_of
 
-__all__ = ["RESOLVABILITY", "THIRDS", "Resolvability", "responses"]
+__all__ = ["RESOLVABILITY", "Resolvability", "responses"]
 
 Resolvability = Literal["open", "solved", "resistant", "unjudged"]
 RESOLVABILITY: tuple[Resolvability, ...] = ("open", "solved", "resistant", "unjudged")
-#: The thirds of the rows by the size of their real response.
-THIRDS = ("small", "medium", "large")
 #: One-sided level of the test that something is left.
 LEVEL = 0.05
 #: Fewest parts that can reach it, and most parts: 2^11 arrangements of signs.
@@ -79,9 +78,7 @@ def responses(
         parts = _parts(first, groups, answers, rng)
         rows.append(_judged(parts))
     size = _sizes(first, codes, len(frame))
-    place = pd.Series(size).rank(method="first").to_numpy() - 1
-    thirds = np.minimum((3 * place / max(len(size), 1)).astype(int), 2)
-    frame = frame.astype(str).assign(response=np.asarray(THIRDS)[thirds])
+    frame = frame.astype(str).assign(response=thirds_of(size))
     return pd.concat([frame, pd.DataFrame(rows, index=frame.index)], axis=1)
 
 

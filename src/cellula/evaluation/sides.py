@@ -13,17 +13,16 @@ from cellula.core.dataset import Matrix
 from cellula.core.errors import DataError
 from cellula.core.matrix import loaded
 from cellula.core.value_type import ValueType
-from cellula.evaluation.comparison import group_means
+from cellula.data.group_means import group_means
 from cellula.evaluation.question import label_codes
+from cellula.evaluation.thirds import thirds_of
 
-__all__ = ["THIRDS", "Side", "Sides", "sides_of"]
+__all__ = ["Side", "Sides", "sides_of"]
 
 #: Counts of a cell are scaled to this total before their logarithm.
 TOTAL = 1e4
 #: Cells that are looked at together.
 BLOCK = 8192
-#: The thirds of the questions by the size of their real response.
-THIRDS = ("small", "medium", "large")
 
 Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -204,6 +203,4 @@ def _with_sizes(
     means = _means(real, of_real, len(groups))
     reference = _means(real, of_control, int(context.max(initial=-1)) + 1)[context]
     size = np.sqrt(np.mean((means - reference) ** 2, axis=1))
-    place = pd.Series(size).rank(method="first", na_option="top").to_numpy() - 1
-    thirds = np.minimum((3 * place / max(len(size), 1)).astype(int), 2)
-    return groups.assign(size=size, response=np.asarray(THIRDS)[thirds])
+    return groups.assign(size=size, response=thirds_of(size))

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from cellula.core.comparison import Comparison
 from cellula.core.metric import Metric, MetricDefinition, Terms
 from cellula.evaluation.contest import LEVEL, Contest, Resamples, anchored_in
-from cellula.evaluation.resolvability import RESOLVABILITY, THIRDS
+from cellula.evaluation.resolvability import RESOLVABILITY
 from cellula.evaluation.score import score
 from cellula.evaluation.scorer import Scorer
+from cellula.evaluation.thirds import THIRDS
 
 __all__ = ["MOST_CONTEXTS", "Stratum", "StratumMasks", "strata_of", "stratum_scores"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cellula.core.numerals import count, number, percent, plural
 from cellula.evaluation.effects import LEVEL, Agreement, Effects
 from cellula.evaluation.embedding import CONTROL, Embedding
-from cellula.evaluation.sides import THIRDS
+from cellula.evaluation.thirds import THIRDS
 from cellula.report.blocks import Absent, Block, Cell, Column, Facts, Figure, Section, Table, Text
 from cellula.report.effects import ChangePanel, effects_figure
 from cellula.report.embedding import DotClass, DotPanel, embedding_figure

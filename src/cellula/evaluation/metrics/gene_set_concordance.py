@@ -12,7 +12,7 @@ from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
 from cellula.core.numerals import plural
 from cellula.evaluation.metrics.change import centred_change, row_correlation
-from cellula.evaluation.metrics.sums import mean_terms, missing, ratio
+from cellula.evaluation.metrics.sums import mean_terms, missing, no_terms, ratio
 
 __all__ = ["GeneSetConcordance"]
 
@@ -56,9 +56,9 @@ class GeneSetConcordance:
         """Correlation of the group, and 1."""
         n_groups = len(comparison.groups)
         if comparison.gene_sets is None:
-            return _none(n_groups, "there are no gene sets; give some in a .gmt file")
+            return no_terms(n_groups, "there are no gene sets; give some in a .gmt file")
         if comparison.reference is None:
-            return _none(n_groups, "there are no controls to take a change from")
+            return no_terms(n_groups, "there are no controls to take a change from")
         members = comparison.gene_sets.members
         members = members[members.sum(axis=1) >= MIN_MEMBERS]
         if len(members) < MIN_SETS:
@@ -66,7 +66,7 @@ class GeneSetConcordance:
                 f"{plural(len(members), 'gene set')} with at least {MIN_MEMBERS} members among "
                 f"the readouts, a correlation needs {MIN_SETS}"
             )
-            return _none(n_groups, reason)
+            return no_terms(n_groups, reason)
         mean = sp.csr_matrix(members / members.sum(axis=1, keepdims=True))
         observed, predicted, reference = (
             np.asarray((mean @ side.T).T, np.float64)
@@ -86,7 +86,3 @@ class GeneSetConcordance:
     def finish(self, sums: Floats) -> Floats:
         """Mean over groups; NaN without groups."""
         return ratio(sums[..., 0], sums[..., 1])
-
-
-def _none(n_groups: int, reason: str) -> Terms:
-    return mean_terms(np.full(n_groups, np.nan), np.full(n_groups, reason))

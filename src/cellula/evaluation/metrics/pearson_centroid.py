@@ -11,7 +11,7 @@ from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
 from cellula.core.numerals import plural
 from cellula.evaluation.metrics.change import centred_change, row_correlation
-from cellula.evaluation.metrics.sums import mean_terms, missing, ratio
+from cellula.evaluation.metrics.sums import mean_terms, missing, no_terms, ratio
 
 __all__ = ["PearsonCentroid"]
 
@@ -65,10 +65,10 @@ class PearsonCentroid:
         if centroid is None or comparison.baseline_name != CENTROID:
             found = comparison.baseline_name or "none"
             reason = f"the baseline is {found!r}, not the mean response; compare with {CENTROID}"
-            return _none(n_groups, reason)
+            return no_terms(n_groups, reason)
         if n_readouts < MIN_READOUTS:
             what = plural(n_readouts, "readout")
-            return _none(n_groups, f"{what}, a profile needs {MIN_READOUTS}")
+            return no_terms(n_groups, f"{what}, a profile needs {MIN_READOUTS}")
         observed = centred_change(comparison.observed, centroid)
         predicted = centred_change(comparison.predicted, centroid)
         sides = missing(
@@ -81,7 +81,3 @@ class PearsonCentroid:
     def finish(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over groups; NaN without groups."""
         return ratio(sums[..., 0], sums[..., 1])
-
-
-def _none(n_groups: int, reason: str) -> Terms:
-    return mean_terms(np.full(n_groups, np.nan), np.full(n_groups, reason))

@@ -11,7 +11,7 @@ from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
 from cellula.core.numerals import plural
 from cellula.evaluation.metrics.change import centred_change, row_correlation
-from cellula.evaluation.metrics.sums import mean_terms, missing, ratio
+from cellula.evaluation.metrics.sums import mean_terms, missing, no_terms, ratio
 
 __all__ = ["PearsonDelta"]
 
@@ -45,11 +45,11 @@ class PearsonDelta:
         """Correlation of the group, and 1."""
         n_groups, n_readouts = comparison.observed.shape
         if n_readouts < MIN_READOUTS:
-            return _none(
+            return no_terms(
                 n_groups, f"{plural(n_readouts, 'readout')}, a profile needs {MIN_READOUTS}"
             )
         if comparison.reference is None:
-            return _none(n_groups, "there are no controls to take a change from")
+            return no_terms(n_groups, "there are no controls to take a change from")
         reference = comparison.reference
         observed = centred_change(comparison.observed, reference)
         predicted = centred_change(comparison.predicted, reference)
@@ -63,7 +63,3 @@ class PearsonDelta:
     def finish(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over groups; NaN without groups."""
         return ratio(sums[..., 0], sums[..., 1])
-
-
-def _none(n_groups: int, reason: str) -> Terms:
-    return mean_terms(np.full(n_groups, np.nan), np.full(n_groups, reason))

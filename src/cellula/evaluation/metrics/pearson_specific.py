@@ -12,7 +12,7 @@ from cellula.core.metric import MetricDefinition, Terms
 from cellula.core.numerals import plural
 from cellula.evaluation.metrics.change import centred_change, row_correlation
 from cellula.evaluation.metrics.rivals import POOL, pools, strata
-from cellula.evaluation.metrics.sums import mean_terms, missing, ratio
+from cellula.evaluation.metrics.sums import mean_terms, missing, no_terms, ratio
 from cellula.evaluation.question import labels_of
 
 __all__ = ["PearsonSpecific"]
@@ -63,7 +63,7 @@ class PearsonSpecific:
         n_groups, n_readouts = comparison.observed.shape
         if n_readouts < MIN_READOUTS:
             reason = f"{plural(n_readouts, 'readout')}, a profile needs {MIN_READOUTS}"
-            return mean_terms(np.full(n_groups, np.nan), np.full(n_groups, reason))
+            return no_terms(n_groups, reason)
         sides = missing(observed=comparison.observed, predicted=comparison.predicted)
         observed, predicted = _centroids(comparison, np.asarray(sides == "", bool))
         is_alone = np.isnan(observed).any(axis=1)

@@ -11,7 +11,7 @@ from cellula.core.comparison import Comparison
 from cellula.core.metric import Terms
 from cellula.kernels.blas_threads import one_blas_thread
 
-__all__ = ["mean_terms", "missing", "pooled_terms", "population_terms", "ratio"]
+__all__ = ["mean_terms", "missing", "no_terms", "pooled_terms", "population_terms", "ratio"]
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +39,11 @@ def pooled_terms(values: Floats, reasons: NDArray[np.str_]) -> Terms:
 def mean_terms(values: Floats, reasons: NDArray[np.str_]) -> Terms:
     """Terms of a metric that is the mean of one value a group: the value and 1."""
     return pooled_terms(np.column_stack([values, np.ones(len(values))]), reasons)
+
+
+def no_terms(n_groups: int, reason: str) -> Terms:
+    """Terms of a mean that no group has, for one reason."""
+    return mean_terms(np.full(n_groups, np.nan), np.full(n_groups, reason))
 
 
 def population_terms(
