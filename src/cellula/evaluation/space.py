@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from cellula.core.dataset import Matrix
 from cellula.core.errors import DataError
 from cellula.core.model import State
+from cellula.data.principal_components import principal_components
 
 __all__ = ["PcaSpace", "Space", "fit_pca"]
-
-#: Up to this many readouts the components are exact: eigenvectors of the covariance.
-EXACT_READOUTS = 2000
 
 
 @runtime_checkable
@@ -81,31 +78,5 @@ def fit_pca(values: Matrix, n_components: int, rng: np.random.Generator) -> PcaS
     readouts do not carry as many. ``rng`` serves the iterative solver that is used beyond
     2,000 readouts. Raises DataError on fewer than 2 cells or components.
     """
-    n_cells, n_readouts = values.shape
-    if n_cells < 2 or n_components < 1:
-        raise DataError(
-            f"{n_components} components of {n_cells} cells: a space needs at least 1 component "
-            "and 2 training cells"
-        )
-    n_kept = min(n_components, n_cells - 1, n_readouts)
-    pca = PCA(n_kept, svd_solver=_solver(values, n_kept), random_state=_seed(rng))
-    pca.fit(values if sp.issparse(values) else np.asarray(values, np.float64))
-    components = np.asarray(pca.components_, np.float64)
-    largest = np.argmax(np.abs(components), axis=1)
-    sign = np.sign(components[np.arange(n_kept), largest])
-    sign[sign == 0] = 1.0
-    return PcaSpace(
-        f"pca{n_components}", np.asarray(pca.mean_, np.float64).ravel(), components * sign[:, None]
-    )
-
-
-def _solver(values: Any, n_kept: int) -> str:
-    if values.shape[1] <= EXACT_READOUTS:
-        return "covariance_eigh"
-    if n_kept == min(values.shape):
-        return "full"
-    return "arpack" if sp.issparse(values) else "randomized"
-
-
-def _seed(rng: np.random.Generator) -> int:
-    return int(rng.integers(2**31 - 1))
+    mean, components = principal_components(values, n_components, rng)
+    return PcaSpace(f"pca{n_components}", mean, components)

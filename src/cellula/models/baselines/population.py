@@ -23,7 +23,15 @@ from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
 from cellula.models.baselines.encoding import label_positions
 
-__all__ = ["MIN_CELLS", "ControlCells", "recount", "recovered_counts"]
+__all__ = [
+    "MIN_CELLS",
+    "Cells",
+    "ControlCells",
+    "drawn",
+    "query_stream",
+    "recount",
+    "recovered_counts",
+]
 
 #: Fewer control cells than this are samples, not a population.
 MIN_CELLS = 10
@@ -88,8 +96,10 @@ class ControlCells:
         place = label_positions(queries.context, self.contexts)
         blocks, sizes = [], []
         for row in range(len(queries)):
-            rng = _stream(queries, row, run)
-            block = recount(self.cells[place[row]], mean[row], self.n_most, rng)
+            rng = query_stream(queries, row, run)
+            source = self.cells[place[row]]
+            chosen = drawn(len(source.scale), self.n_most, rng)
+            block = recount(source, chosen, mean[row], rng)
             blocks.append(block)
             sizes.append(block.shape[0])
         group = np.repeat(np.arange(len(queries)), sizes)
@@ -108,38 +118,44 @@ def recovered_counts(values: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def recount(
-    cells: Cells, mean: NDArray[np.float64], n_most: int, rng: np.random.Generator
+    cells: Cells, chosen: NDArray[np.int64], mean: NDArray[np.float64], rng: np.random.Generator
 ) -> sp.csr_matrix:
-    """Control cells re-counted so that their mean log1p profile moves to ``mean`` (genes,).
+    """Control cells re-counted so that their mean log1p profile moves to ``mean``.
 
-    At most ``n_most`` distinct control cells are drawn. The fold of a gene is
+    chosen: (drawn,) which control cells; mean: (genes,) for all of them, or (drawn, genes) for
+    each: the mean profile of controls that a cell like this one would have. The fold of a gene is
     expm1(mean) / expm1(control mean); a gene without counts in the controls gets
-    Poisson(expm1(mean) / scale). Returns log1p values, CSR of (cells, genes).
+    Poisson(expm1(mean) / scale). Returns log1p values, CSR of (drawn, genes).
     """
-    n = len(cells.scale)
-    chosen = rng.permutation(n)[:n_most] if n > n_most else np.arange(n)
     counts = cells.counts[chosen].toarray().astype(np.int64)
-    scale = cells.scale[chosen]
-    base, wanted = np.expm1(cells.mean), np.expm1(np.maximum(mean, 0.0))
-    fold = np.ones_like(base)
+    scale = cells.scale[chosen][:, None]
+    base = np.expm1(cells.mean)
+    wanted = np.broadcast_to(np.expm1(np.maximum(mean, 0.0)), counts.shape)
+    fold = np.ones(counts.shape)
     np.divide(wanted, base, out=fold, where=base > 0)
-    down, up = np.flatnonzero(fold < 1), np.flatnonzero((fold > 1) & (base > 0))
     new = counts.copy()
-    new[:, down] = rng.binomial(counts[:, down], fold[down])
+    down = np.flatnonzero((fold < 1).any(axis=0))
+    new[:, down] = rng.binomial(counts[:, down], np.minimum(fold[:, down], 1.0))
+    up = np.flatnonzero(((fold > 1) & (base > 0)).any(axis=0))
     if len(up):
-        rate = cells.size[up] / cells.rate[up] + 1.0 / scale[:, None]
-        posterior = rng.gamma(cells.size[up] + counts[:, up], 1.0 / rate) / scale[:, None]
-        new[:, up] += rng.poisson((np.minimum(fold[up], MAX_FOLD) - 1.0) * posterior)
-    silent = np.flatnonzero((base <= 0) & (wanted > 0))
+        rate = cells.size[up] / cells.rate[up] + 1.0 / scale
+        posterior = rng.gamma(cells.size[up] + counts[:, up], 1.0 / rate) / scale
+        new[:, up] += rng.poisson((np.clip(fold[:, up], 1.0, MAX_FOLD) - 1.0) * posterior)
+    silent = np.flatnonzero((base <= 0) & (wanted > 0).any(axis=0))
     if len(silent):
-        new[:, silent] += rng.poisson(wanted[silent] / scale[:, None])
+        new[:, silent] += rng.poisson(wanted[:, silent] / scale)
     shifted = sp.csr_matrix(new, dtype=np.float64)
-    shifted.data = np.log1p(shifted.data * np.repeat(scale, np.diff(shifted.indptr)))
+    shifted.data = np.log1p(shifted.data * np.repeat(scale.ravel(), np.diff(shifted.indptr)))
     return shifted
 
 
-def _stream(queries: QueryTable, row: int, run: RunContext) -> np.random.Generator:
-    """The random stream of one query."""
+def drawn(n: int, n_most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of at most ``n_most`` distinct of n control cells: all in their order, or drawn."""
+    return rng.permutation(n)[:n_most] if n > n_most else np.arange(n)
+
+
+def query_stream(queries: QueryTable, row: int, run: RunContext) -> np.random.Generator:
+    """The random stream of one query: neither its batch nor the order of queries counts."""
     parts = ["cells", str(queries.perturbation[row]), str(queries.context[row])]
     for name in ("dose_molar", "time_s", "individual"):
         column = getattr(queries, name)

@@ -1,1 +1,1 @@
-"""Neural models on shared blocks (extra ``learned``) will live here."""
+"""Neural models on shared blocks (extra ``learned``)."""

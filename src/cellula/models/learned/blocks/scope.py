@@ -1,0 +1,67 @@
+"""Torch in a scope: one thread, deterministic kernels, a random stream of the run's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import RLock
+
+import torch
+
+from cellula.core.errors import DataError
+from cellula.core.run import RunContext
+
+__all__ = ["TorchScope", "generator_of", "torch_scope"]
+
+#: Threads, deterministic kernels and the global stream belong to the process: one scope at a time.
+_LOCK = RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class TorchScope:
+    """device: where tensors live; generator: a stream on the CPU that the run's seed determines."""
+
+    device: torch.device
+    generator: torch.Generator
+
+
+@contextmanager
+def torch_scope(run: RunContext, *key: int | str) -> Iterator[TorchScope]:
+    """Torch on one thread with deterministic kernels; afterwards all is as it was before.
+
+    The global stream (initial weights, dropout) is set from the run's seed and ``key`` and put
+    back. Fits on several Python threads take turns: what they share belongs to the process. Do
+    not ``yield`` to a caller inside. Raises DataError where the run's device is not there.
+    """
+    device = _device(run.device)
+    with _LOCK:
+        n_threads = torch.get_num_threads()
+        is_deterministic = torch.are_deterministic_algorithms_enabled()
+        devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            generator = generator_of(run, *key)
+            torch.manual_seed(generator.initial_seed())
+            torch.set_num_threads(1)
+            torch.use_deterministic_algorithms(True)
+            try:
+                yield TorchScope(device, generator)
+            finally:
+                torch.use_deterministic_algorithms(is_deterministic)
+                torch.set_num_threads(n_threads)
+
+
+def generator_of(run: RunContext, *key: int | str) -> torch.Generator:
+    """A stream on the CPU of the run's seed and ``key``; see :meth:`RunContext.child`."""
+    seed = int(run.child("torch", *key).rng.integers(2**63))
+    return torch.Generator().manual_seed(seed)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DataError(f"{name!r} is no torch device; expected cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise DataError(f"the device {name!r} is not there: torch finds no GPU; use cpu")
+    return device
