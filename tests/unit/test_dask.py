@@ -22,9 +22,17 @@ from cellula.evaluation.panel import Panel, evaluate
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 
-#: Metrics whose sums come from BLAS, such as energy_distance, may differ in the last bit between
-#: processes, most likely because its kernels depend on where in memory an array begins.
-METRICS = ("rmse", "pearson_delta", "e_distance", "wasserstein_per_gene", "spearman")
+METRICS = (
+    "rmse",
+    "pearson_delta",
+    "e_distance",
+    "energy_distance",
+    "knn_precision",
+    "mmd",
+    "sinkhorn_divergence",
+    "spearman",
+    "wasserstein_per_gene",
+)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,3 +135,34 @@ def test_equal_reference_cells_have_the_kernel_of_equality() -> None:
     gamma = least_gamma(x)
     np.testing.assert_allclose(squared_mmd(x, x, gamma), 0.0, atol=1e-12)
     np.testing.assert_allclose(squared_mmd(x, y, gamma), 1 + 0.5 - 1.0, atol=1e-12)
+
+
+#: Prints a digest of sums whose kernels are compiled, or read from the folder of compiled code.
+DIGEST = """
+import hashlib
+import numpy as np
+from cellula.kernels.pair_sums import cross_sums, within_sums
+rng = np.random.default_rng(0)
+found = []
+for n, m, d in rng.integers(2, 300, size=(20, 3)):
+    x, y = rng.random((n, d)), rng.random((m, d))
+    for gamma in (None, 0.1):
+        found += [cross_sums(x, np.array([0, n]), y, gamma=gamma)]
+        found += [within_sums(x, np.array([0, n]), gamma=gamma)]
+print(hashlib.sha256(b"".join(sums.tobytes() for sums in found)).hexdigest())
+"""
+
+
+def test_bits_do_not_depend_on_what_was_compiled_before(tmp_path: Path) -> None:
+    """A process that compiles and one that reads what another compiled: the same bits."""
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "OPENBLAS_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("2", "2", "1")
+    ]
+    assert len(set(told)) == 1

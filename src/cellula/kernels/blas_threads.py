@@ -11,9 +11,14 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import final
 
+import scipy.linalg.cython_blas
 from threadpoolctl import threadpool_limits
 
 __all__ = ["one_blas_thread"]
+
+
+#: The BLAS of compiled loops: in memory from here on, else a limit set before would miss it.
+COMPILED_BLAS = scipy.linalg.cython_blas.__name__
 
 
 @final

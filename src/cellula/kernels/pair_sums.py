@@ -30,7 +30,6 @@ ROWS, COLUMNS = 192, 512
 CLOSE = 1.0 / 64.0
 #: No row of a block is a row of the other side.
 APART = -(2**40)
-FAST = {"reassoc", "contract", "nsz"}
 
 #: Squares of float64 numbers below 2^WIDE stay in its range.
 WIDE = 300
@@ -50,81 +49,89 @@ def _measured(x, y):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _near(product, x2, y2, x, y, own, gamma, n_kernels, sums):  # type: ignore[no-untyped-def]
-    """Add the pairs of one row, each close pair measured by its differences."""
+def _add_close(product, x2, y2, x, y, own, gamma, sums):  # type: ignore[no-untyped-def]
+    """Add the close pairs of one row, each measured by its differences."""
+    share = y2.dtype.type(CLOSE)
     for j in range(len(y2)):
         size = x2 + y2[j]
-        square = float(product[j] + size)
-        if j == own:
-            square = 0.0
-        elif square < CLOSE * size:
-            square = _measured(x, y[j])
+        if not product[j] + size < share * size:
+            continue
+        square = 0.0 if j == own else _measured(x, y[j])
         sums[0] += math.sqrt(square)
-        if n_kernels > 0:
+        if len(sums) > 1:
             value = math.exp(-gamma * square)
-            for b in range(n_kernels):
-                sums[1 + b] += value
+            for b in range(1, len(sums)):
+                sums[b] += value
                 value *= value
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _distances(products, x2, y2, x, y, offset, sums):  # type: ignore[no-untyped-def]
-    """Add the distances of a block; products: (rows, columns) of -2xy.
+@numba.njit(cache=True, nogil=True)
+def _add_distances(product, x2, y2, by_column):  # type: ignore[no-untyped-def]
+    """Add the distances of one row to the sum of every column; how many are close and left out.
 
-    offset: row i is column i + offset of the other side.
+    product: (columns,) of -2xy.
     """
-    zero = x2.dtype.type(0)
-    share = x2.dtype.type(CLOSE)
-    for i in range(len(x2)):
-        total, n_close = zero, np.int32(0)
-        for j in range(len(y2)):
-            size = x2[i] + y2[j]
-            square = max(products[i, j] + size, zero)
-            n_close += np.int32(square < share * size)
-            total += math.sqrt(square)
-        own = i + offset
-        is_own = 0 <= own < len(y2) and x2[i] > zero
-        if n_close > is_own:
-            _near(products[i], x2[i], y2, x[i], y, own, 0.0, 0, sums)
-        else:
-            sums[0] += total
+    zero, share = y2.dtype.type(0), y2.dtype.type(CLOSE)
+    n_close = np.int32(0)
+    for j in range(len(y2)):
+        size = x2 + y2[j]
+        square = max(product[j] + size, zero)
+        is_close = square < share * size
+        n_close += np.int32(is_close)
+        by_column[j] += zero if is_close else math.sqrt(square)
+    return n_close
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _kernels(products, x2, y2, x, y, offset, gamma, sums):  # type: ignore[no-untyped-def]
-    """Add the distances and the five kernels of a block, as :func:`_distances`."""
-    zero = x2.dtype.type(0)
-    share = x2.dtype.type(CLOSE)
+@numba.njit(cache=True, nogil=True)
+def _add_kernels(product, x2, y2, rate, by_column):  # type: ignore[no-untyped-def]
+    """Add the distances and the five kernels of one row, as :func:`_add_distances`.
+
+    by_column: (6 * COLUMNS,), so that the compiler knows that the sums do not overlap.
+    """
+    zero, share = y2.dtype.type(0), y2.dtype.type(CLOSE)
+    n_close = np.int32(0)
+    for j in range(len(y2)):
+        size = x2 + y2[j]
+        square = max(product[j] + size, zero)
+        is_close = square < share * size
+        n_close += np.int32(is_close)
+        by_column[j] += zero if is_close else math.sqrt(square)
+        k = zero if is_close else exponential(rate * square)  # type: ignore[no-untyped-call]
+        by_column[COLUMNS + j] += k
+        k *= k
+        by_column[2 * COLUMNS + j] += k
+        k *= k
+        by_column[3 * COLUMNS + j] += k
+        k *= k
+        by_column[4 * COLUMNS + j] += k
+        k *= k
+        by_column[5 * COLUMNS + j] += k
+    return n_close
+
+
+@numba.njit(cache=True, nogil=True)
+def _sums_of_block(products, left, right, offset, gamma, sums):  # type: ignore[no-untyped-def]
+    """Add the pairs of a block; products: (rows, columns) of -2xy; left, right: norms, exact.
+
+    offset: row i is column i + offset of the other side. Sums are made column by column and then
+    along the columns, in an order that is written here: left to a compiler, the order and with it
+    the last bits depend on what else it has compiled before.
+    """
+    (x2, x), (y2, y) = left, right
     rate = x2.dtype.type(-gamma)
+    by_column = np.zeros(len(sums) * COLUMNS, x2.dtype)
     for i in range(len(x2)):
-        total, n_close = zero, np.int32(0)
-        a, b, c, d, e = zero, zero, zero, zero, zero
-        for j in range(len(y2)):
-            size = x2[i] + y2[j]
-            square = max(products[i, j] + size, zero)
-            n_close += np.int32(square < share * size)
-            total += math.sqrt(square)
-            k = exponential(rate * square)  # type: ignore[no-untyped-call]
-            a += k
-            k *= k
-            b += k
-            k *= k
-            c += k
-            k *= k
-            d += k
-            k *= k
-            e += k
-        own = i + offset
-        is_own = 0 <= own < len(y2) and x2[i] > zero
-        if n_close > is_own:
-            _near(products[i], x2[i], y2, x[i], y, own, gamma, N_BANDWIDTHS, sums)
+        if len(sums) == 1:
+            n_close = _add_distances(products[i], x2[i], y2, by_column)
         else:
-            sums[0] += total
-            sums[1] += a
-            sums[2] += b
-            sums[3] += c
-            sums[4] += d
-            sums[5] += e
+            n_close = _add_kernels(products[i], x2[i], y2, rate, by_column)
+        if n_close > 0:
+            _add_close(products[i], x2[i], y2, x[i], y, i + offset, gamma, sums)
+    for term in range(len(sums)):
+        total = 0.0
+        for j in range(len(y2)):
+            total += by_column[term * COLUMNS + j]
+        sums[term] += total
 
 
 @numba.njit(cache=True, nogil=True)
@@ -139,11 +146,8 @@ def _block(left, right, rows, columns, offset, gamma, room, sums):  # type: igno
         for i in range(height):
             if 0 <= i + offset < width:
                 products[i, i + offset] = -(left[1][r0 + i] + left[1][r0 + i])
-    x2, y2, x, y = left[1][r0:r1], right[1][c0:c1], left[2][r0:r1], right[2][c0:c1]
-    if len(sums) == 1:
-        _distances(products, x2, y2, x, y, offset, sums)
-    else:
-        _kernels(products, x2, y2, x, y, offset, gamma, sums)
+    rows_of, columns_of = (left[1][r0:r1], left[2][r0:r1]), (right[1][c0:c1], right[2][c0:c1])
+    _sums_of_block(products, rows_of, columns_of, offset, gamma, sums)
 
 
 @numba.njit(cache=True, nogil=True)
