@@ -421,6 +421,22 @@ def test_explain_names_the_feature_that_acts(shell: Shell, tmp_path: Path) -> No
     assert "drug001" in said
 
 
+def test_one_answer_of_a_network_is_explained(shell: Shell) -> None:
+    how = write_example(single_cells())
+    shell("fit", *words_of(how), "--model", "flow_matching", *SMALL, "--out", "fitted")
+    ask = ("explain", "--fitted", "fitted", "--perturbation", "G1", "--control", "profiles.h5ad")
+    said = shell(*ask, "--context", "type0", "--top", "3")
+    assert "flow_matching: G1 in type0; integrated gradients" in said
+    assert "the strongest 3 of 14 features" in said
+    words = ("--context", "type0", "--against", "G2", "--readout", "gene3", "--json")
+    told = json.loads(shell(*ask, *words, "--method", "shap"))["reasons"]
+    assert [name for name, _ in told["readouts"]] == ["gene3"]
+    assert {name.split(":")[0] for name, *_ in told["features"][:6]} & {"G1", "G2"}
+    assert "no control profile of the context 'moon'" in refused(shell, *ask, "--context", "moon")
+    assert "is no method" in refused(shell, *ask, "--context", "type0", "--method", "magic")
+    assert "--control FILE" in refused(shell, *ask[:5], "--context", "type0")
+
+
 def test_a_model_that_cannot_explain_names_those_that_can(shell: Shell, toy: Toy) -> None:
     toy()
     shell(*fit())

@@ -1,1 +1,1 @@
-"""Explanations and their sanity checks will live here."""
+"""Explanations of single answers, and whether they can be trusted (extra ``learned``)."""

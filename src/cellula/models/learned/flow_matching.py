@@ -21,7 +21,7 @@ from cellula.core.run import RunContext
 from cellula.models.baselines.answer import Answer, joined
 from cellula.models.baselines.reference import Reference
 from cellula.models.learned.blocks.condition_encoder import ConditionEncoder
-from cellula.models.learned.blocks.conditions import Conditions
+from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
 from cellula.models.learned.blocks.latent import LatentSpace
 from cellula.models.learned.blocks.layers import mlp
 from cellula.models.learned.blocks.moved import MovedCells
@@ -128,6 +128,16 @@ class FittedFlowMatching:
     conditions: Conditions
     answer: MovedCells
 
+    def carry(self, cells: Tensor, condition: ConditionBatch) -> Tensor:
+        """See :class:`~cellula.models.learned.blocks.mover.LatentMover`; by the midpoint rule."""
+        encoded = self.network.condition(condition).expand(len(cells), -1)
+        x, n = cells, self.options.steps
+        for step in range(n):
+            t = torch.full((len(x), 1), step / n, device=x.device)
+            half = x + self.network(x, t, encoded) / (2 * n)
+            x = x + self.network(half, t + 0.5 / n, encoded) / n
+        return x
+
     def move(
         self,
         query: QueryTable,
@@ -139,16 +149,10 @@ class FittedFlowMatching:
         """The change of every cell (cells, readouts) along the field."""
         start = self.space.encode(cells)
         with torch_scope(run, "flow_matching") as scope, torch.no_grad():
-            network = self.network.to(scope.device)
+            self.network.to(scope.device)
             batch = self.conditions.encode(query, reference, self.space).to(scope.device)
-            condition = network.condition(batch).expand(len(cells), -1)
             x = torch.from_numpy(start).float().to(scope.device)
-            n = self.options.steps
-            for step in range(n):  # midpoint rule
-                t = torch.full((len(x), 1), step / n, device=scope.device)
-                half = x + network(x, t, condition) / (2 * n)
-                x = x + network(half, t + 0.5 / n, condition) / n
-            end = x.cpu().numpy().astype(np.float64)
+            end = self.carry(x, batch).cpu().numpy().astype(np.float64)
         return self.space.change(end - start)
 
     def predict(

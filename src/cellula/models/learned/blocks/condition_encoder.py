@@ -14,6 +14,8 @@ __all__ = ["ConditionEncoder"]
 
 #: How often the name of a component is hidden in training, so that a new one is not nonsense.
 HIDDEN_NAMES = 0.1
+#: A component that is not there has so small a share.
+LEAST_PRESENCE = 1e-30
 
 
 @final
@@ -41,11 +43,10 @@ class ConditionEncoder(nn.Module):
         if self.training:
             ids = torch.where(torch.rand(ids.shape, device=ids.device) < HIDDEN_NAMES, 0, ids)
         token = self.features(batch.vectors) + self.names(ids)
-        is_there = batch.is_there.unsqueeze(-1)
-        score = self.weight(token).masked_fill(~is_there, -torch.inf)
-        share = torch.softmax(score, dim=1).nan_to_num(0.0)
+        presence = batch.is_there.to(token.dtype).unsqueeze(-1)
+        score = self.weight(token) + torch.log(presence.clamp(min=LEAST_PRESENCE))
         # the mean of a set, weighted, times its size: two knock-outs are not one
-        pooled = (share * token).sum(dim=1) * is_there.sum(dim=1)
+        pooled = (torch.softmax(score, dim=1) * token).sum(dim=1) * presence.sum(dim=1)
         parts = [pooled, batch.numbers]
         if self.uses_context:
             parts.append(batch.context)

@@ -39,9 +39,9 @@ class ConditionBatch:
 
     vectors: (questions, components, features) what is known of every component of the
     perturbation; ids: (questions, components) its place among those of training + 1, 0 for a
-    new one; is_there: (questions, components), none for a control; numbers: (questions, 4)
-    standardised log10 dose, whether there is one, log10 time, whether there is one; context:
-    (questions, coordinates) of the context's controls.
+    new one; is_there: (questions, components), none for a control, and a number from 0 to 1 where a
+    question is explained; numbers: (questions, 4) standardised log10 dose, whether there is one,
+    log10 time, whether there is one; context: (questions, coordinates) of the context's controls.
     """
 
     vectors: Tensor
@@ -76,7 +76,7 @@ class Conditions:
     embedding: what is known of components, (labels, features) on one scale; names: components of
     training; centre, spread: (2,) of log10 dose and log10 time; contexts: (contexts,
     coordinates) mean and spread by which the coordinates of a context are standardised;
-    domain: of the training perturbations' vectors.
+    domain: of the training perturbations' vectors; features: the names of their numbers.
     """
 
     embedding: PerturbationEmbedding
@@ -87,6 +87,7 @@ class Conditions:
     context_spread: NDArray[np.float64]
     domain: FeatureDomain
     control_labels: tuple[str, ...]
+    features: tuple[str, ...]
 
     @classmethod
     def of(
@@ -111,6 +112,7 @@ class Conditions:
             *_scale(context.T),
             FeatureDomain.of(vectors[is_known]),
             reference.labels,
+            _feature_names(train, embedding),
         )
 
     @property
@@ -175,6 +177,7 @@ class Conditions:
             {
                 "condition_names": list(self.names),
                 "condition_controls": list(self.control_labels),
+                "condition_features": list(self.features),
             },
         )
         return joined(own, self.embedding.state(), self.domain.state())
@@ -191,6 +194,7 @@ class Conditions:
             arrays["condition_context_spread"],
             FeatureDomain.restore(arrays, meta),
             tuple(meta["condition_controls"]),
+            tuple(meta["condition_features"]),
         )
 
     def _numbers(self, queries: QueryTable) -> NDArray[np.float64]:
@@ -216,6 +220,13 @@ def _embedding(
     scores = gene_scores(profiles.T, RANK)
     spread = scores.std(axis=0)
     return PerturbationEmbedding(train.readouts, scores / np.where(spread > 0, spread, 1.0))
+
+
+def _feature_names(train: Dataset, embedding: PerturbationEmbedding) -> tuple[str, ...]:
+    table = train.perturbation_features
+    if table is not None:
+        return tuple(map(str, table.columns))
+    return tuple(f"response component {i + 1}" for i in range(embedding.vectors.shape[1]))
 
 
 def _times(bulk: Pseudobulk) -> NDArray[np.float64]:
