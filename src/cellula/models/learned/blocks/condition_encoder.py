@@ -14,6 +14,8 @@ __all__ = ["ConditionEncoder"]
 
 #: How often the name of a component is hidden in training, so that a new one is not nonsense.
 HIDDEN_NAMES = 0.1
+#: The score of a place without a component; finite, so that a set of none has a gradient too.
+ABSENT = -1e9
 
 
 @final
@@ -42,8 +44,8 @@ class ConditionEncoder(nn.Module):
             ids = torch.where(torch.rand(ids.shape, device=ids.device) < HIDDEN_NAMES, 0, ids)
         token = self.features(batch.vectors) + self.names(ids)
         is_there = batch.is_there.unsqueeze(-1)
-        score = self.weight(token).masked_fill(~is_there, -torch.inf)
-        share = torch.softmax(score, dim=1).nan_to_num(0.0)
+        score = self.weight(token).masked_fill(~is_there, ABSENT)
+        share = torch.softmax(score, dim=1) * is_there
         # the mean of a set, weighted, times its size: two knock-outs are not one
         pooled = (share * token).sum(dim=1) * is_there.sum(dim=1)
         parts = [pooled, batch.numbers]

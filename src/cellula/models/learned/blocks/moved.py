@@ -34,6 +34,9 @@ __all__ = ["Move", "MovedCells"]
 #: One question (a table of one row), cells of its context (cells, readouts) and a stream of
 #: random numbers -> the change of every cell's expected profile (cells, readouts).
 Move: TypeAlias = Callable[[QueryTable, Reference, NDArray[np.float64], np.random.Generator], Any]
+#: Questions that are answered before the first is handed out, and their values (of 8 bytes).
+MAX_ROWS = 256
+MAX_VALUES = 2**22
 #: The most control cells that are moved for a mean where no population is asked for.
 FEWEST = 300
 
@@ -72,7 +75,7 @@ class MovedCells:
         control: Dataset | None,
         run: RunContext,
     ) -> Iterator[Prediction]:
-        """Answer the queries in their order, one batch a query.
+        """Answer the queries in their order, one prediction a query.
 
         Control cells of the query's context are drawn, the same for the same query and seed, and
         moved. The mean is the control mean plus the mean change, not below 0 where the values are
@@ -82,10 +85,16 @@ class MovedCells:
         Raises DataError without controls or with other readouts.
         """
         controls = self._controls(control)
-        for query in queries.batches(1):
-            with one_blas_thread():
-                one = self._one(query, move, in_domain, controls, run)
-            yield one
+        most = 1 if controls.cells is None else 1 + controls.cells.n_most
+        size = max(1, min(MAX_ROWS, MAX_VALUES // (len(self.answer.readouts) * most)))
+        for batch in queries.batches(size):
+            first, place = np.unique(batch.keys(), return_index=True, return_inverse=True)[1:]
+            with one_blas_thread():  # the same question has the same answer
+                found = [
+                    self._one(batch.take(slice(i, i + 1)), move, in_domain, controls, run)
+                    for i in map(int, first)
+                ]
+            yield from (found[i] for i in place)
 
     def _controls(self, control: Dataset | None) -> _Controls:
         if control is None:
