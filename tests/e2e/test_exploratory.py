@@ -29,6 +29,8 @@ from cellula.validation.exploratory import Declared, open_declared
 
 Toy = Callable[..., Path]
 ROLES = "perturbation=gene,control=control,context=line"
+#: A network that trains for a moment.
+SMALL = ("--option", "train.epochs=2", "--option", "width=16", "--option", "steps=2")
 CELLS_ROLES = "perturbation=perturbation,control=is_control,context=context"
 
 
@@ -109,7 +111,12 @@ def test_every_model_answers_from_its_folder_as_it_does_in_process(
         how = write_example(example)
         data = open_declared(declared(how))
         words = ["fit", *words_of(how), "--model", name, "--out", f"fitted{number}", "--seed", "4"]
-        model, run = registry.create("model", name), run_context(4, tmp_path)
+        plugin, quick = registry.load("model", name), {}
+        if "train" in plugin.options_type.model_fields:
+            quick = {"train": {"epochs": 2}}
+            words += ["--option", "train.epochs=2"]
+        model = plugin(plugin.options_type.model_validate(quick))
+        run = run_context(4, tmp_path)
         refusal = refuses(lambda model=model, data=data, run=run: model.fit(data, None, run))
         if refusal:
             assert refusal in refused(shell, *words)
@@ -124,7 +131,11 @@ def test_every_model_answers_from_its_folder_as_it_does_in_process(
         queries.frame().to_csv("queries.csv", index=False)
         out = f"pred{number}.parquet"
         words = ["predict", "--fitted", f"fitted{number}", "--queries", "queries.csv", "--out", out]
-        expected = list(own.predict(queries, None, run_context(4, tmp_path)))
+        control = None
+        if refuses(lambda own=own, queries=queries, run=run: list(own.predict(queries, None, run))):
+            control = data.controls  # a model that moves cells must be given some
+            words += ["--control", how["data"]]
+        expected = list(own.predict(queries, control, run_context(4, tmp_path)))
         shell(*words, "--seed", "4")
         found = pd.read_parquet(out)
         means = np.concatenate([batch.mean for batch in expected])
@@ -435,6 +446,9 @@ def test_one_answer_of_a_network_is_explained(shell: Shell) -> None:
     assert "no control profile of the context 'moon'" in refused(shell, *ask, "--context", "moon")
     assert "is no method" in refused(shell, *ask, "--context", "type0", "--method", "magic")
     assert "--control FILE" in refused(shell, *ask[:5], "--context", "type0")
+    twice = ("--option", "train=3", "--option", "train.epochs=2")
+    again = ("fit", *words_of(how), "--model", "flow_matching", *twice, "--out", "other")
+    assert "gives 'train' a value and names within it" in refused(shell, *again)
 
 
 def test_a_model_that_cannot_explain_names_those_that_can(shell: Shell, toy: Toy) -> None:

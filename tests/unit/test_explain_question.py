@@ -84,7 +84,7 @@ def test_after_randomisation_the_ranking_is_another(
 ) -> None:
     questions = [ask(fitted, f"p{i}") for i in range(3)]
     found = [
-        randomised_rank_correlation(questions, READOUTS[:2], run_context(seed, tmp_path))
+        randomised_rank_correlation(questions, READOUTS[:1], run_context(seed, tmp_path))
         for seed in range(4)
     ]
     assert abs(float(np.mean(found))) < 0.2

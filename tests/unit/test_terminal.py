@@ -23,6 +23,26 @@ def test_a_pipe_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "  fold 1/2\n  fold 2/2\n"
 
 
+def test_many_items_in_a_pipe_are_told_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr("cellula.cli.terminal.time.monotonic", lambda: float(next(clock)))
+    assert len(list(TerminalProgress().track(range(100), "epochs"))) == 100
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "  epochs 10/100"
+    assert 5 < len(lines) < 12
+
+
+def test_a_bar_that_is_left_early_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Screen())
+    progress = TerminalProgress()
+    for epoch in progress.track(range(100), "epochs"):
+        if epoch == 3:
+            break
+    assert progress._display is None
+
+
 def test_bars_nest_and_share_one_display(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Screen())
     progress = TerminalProgress()

@@ -62,13 +62,11 @@ def fit(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Fit a model to all of the data; exploratory, for nothing is held out."""
-    from tempfile import TemporaryDirectory
-
     from cellula.core.run import run_context
     from cellula.validation.cost import Meter
     from cellula.validation.exploratory import Declared, open_declared, tuning_of
     from cellula.validation.exploratory import fit as fit_model
-    from cellula.validation.fitted_folder import require_free, save_fitted
+    from cellula.validation.fitted_folder import fitting_scratch, require_free, save_fitted
 
     require_free(out, is_replaced=force)
     tuning = None if tune is None else tuning_of(tune, tune_for)
@@ -86,8 +84,8 @@ def fit(
         tuple(perturbation_features or ()),
     )
     opened = open_declared(declared)
-    with TemporaryDirectory() as scratch:
-        run = run_context(seed, Path(scratch), threads=threads, progress=TerminalProgress())
+    with fitting_scratch(out) as scratch:
+        run = run_context(seed, scratch, threads=threads, progress=TerminalProgress())
         meter = Meter()
         fitted, card = fit_model(model, options, opened, declared, run, seed=seed, tuning=tuning)
         cost = meter.cost(fitted)

@@ -19,8 +19,23 @@ def pairs(text: str, option: str) -> Mapping[str, str]:
 
 
 def typed_pairs(words: Sequence[str], option: str) -> Mapping[str, object]:
-    """``name=value`` words as a mapping; a value is JSON (``0``, ``true``, ``["a"]``) or text."""
-    return {name: _typed(value) for name, value in _unique(words, option).items()}
+    """``name=value`` words as a mapping; a value is JSON (``0``, ``true``, ``["a"]``) or text.
+
+    ``train.epochs=3`` is a name within a name. Raises StudyError where one is both.
+    """
+    found: dict[str, object] = {}
+    for name, value in _unique(words, option).items():
+        *outer, last = name.split(".")
+        inner = found
+        for part in outer:
+            kept = inner.setdefault(part, {})
+            if not isinstance(kept, dict):
+                raise StudyError(f"{option} gives {part!r} a value and names within it; give one")
+            inner = kept
+        if last in inner:
+            raise StudyError(f"{option} gives {name!r} a value and names within it; give one")
+        inner[last] = _typed(value)
+    return found
 
 
 def repeated_pairs(words: Sequence[str], option: str) -> Mapping[str, tuple[str, ...]]:

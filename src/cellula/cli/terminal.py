@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -25,6 +26,8 @@ __all__ = [
 
 Item = TypeVar("Item")
 
+#: In a pipe, more items than this are told of only now and then: after so many seconds.
+FEW, QUIET_S = 20, 10.0
 #: Outcome -> the mark that stands beside its word.
 MARKS = {"passed": "✓", "failed": "✗", "underpowered": "○", "not_eligible": "✗"}
 
@@ -94,9 +97,16 @@ class TerminalProgress:
         elif sys.stderr.isatty():
             yield from self._bar(items, label)
         else:
-            for number, item in enumerate(items, 1):
+            yield from self._lines(items, label)
+
+    def _lines(self, items: Sequence[Item], label: str) -> Iterator[Item]:
+        """A line an item where they are few, else one now and then: a log is for reading."""
+        told = time.monotonic()
+        for number, item in enumerate(items, 1):
+            if len(items) <= FEW or time.monotonic() - told >= QUIET_S:
                 self.say(f"  {label} {number}/{len(items)}")
-                yield item
+                told = time.monotonic()
+            yield item
 
     def _bar(self, items: Sequence[Item], label: str) -> Iterator[Item]:
         with self._lock:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,11 +21,18 @@ from cellula.core.claim import ClaimKind
 from cellula.core.errors import DataError
 from cellula.core.model import Fitted
 from cellula.core.value_type import ValueType
-from cellula.io.atomic import replaced_folder, restored, write_atomically
+from cellula.io.atomic import replaced_folder, restored, told, write_atomically
 from cellula.io.presence import is_there
 from cellula.io.state import read_state, state_bytes
 
-__all__ = ["FittedCard", "Tuning", "load_fitted", "require_free", "save_fitted"]
+__all__ = [
+    "FittedCard",
+    "Tuning",
+    "fitting_scratch",
+    "load_fitted",
+    "require_free",
+    "save_fitted",
+]
 
 CARD, STATE = "model.json", "state.npz"
 
@@ -96,6 +105,30 @@ def require_free(folder: Path, *, is_replaced: bool = False) -> None:
         )
     if not is_replaced:
         raise DataError(f"{folder} holds a fitted model; replace it with --force or name another")
+
+
+@contextmanager
+def fitting_scratch(folder: Path) -> Iterator[Path]:
+    """Scratch of a fit that will be written to ``folder``, in a hidden folder beside it.
+
+    It outlives a fit that was killed or stopped, so that the same command finds what a training
+    wrote down. Gone when all went well, or when nothing lies in it. Raises StorageError.
+    """
+    place = folder.absolute()
+    scratch = place.with_name(f".{place.name[:100]}.fitting")
+    made = [one for one in (scratch, *scratch.parents) if not one.exists()]
+    with told(scratch):
+        scratch.mkdir(parents=True, exist_ok=True)
+    is_done = False
+    try:
+        yield scratch
+        is_done = True
+    finally:
+        if is_done:
+            shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(OSError):  # not empty: a training is written down there
+            for one in made or (scratch,):
+                one.rmdir()
 
 
 def save_fitted(

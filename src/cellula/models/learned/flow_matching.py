@@ -20,6 +20,7 @@ from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.models.baselines.answer import Answer, joined
 from cellula.models.baselines.reference import Reference
+from cellula.models.learned.blocks.checkpoint import fingerprint
 from cellula.models.learned.blocks.condition_encoder import ConditionEncoder
 from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
 from cellula.models.learned.blocks.latent import LatentSpace
@@ -102,7 +103,8 @@ class FlowMatching:
                 return found
 
             positions = Positions(len(cells.treated), self.options.train.batch, cells.seed)
-            fit_network(network, loss, positions, self.options.train, scope, run)
+            inputs = fingerprint(self.name, self.options, cells.digest())
+            fit_network(network, loss, positions, self.options.train, scope, run, inputs=inputs)
         answer = MovedCells(Answer.of(train, cells.reference, self.options.cells))
         return FittedFlowMatching(self.options, network, cells.space, cells.conditions, answer)
 

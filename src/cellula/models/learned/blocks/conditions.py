@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -31,6 +32,8 @@ __all__ = ["ConditionBatch", "Conditions"]
 RANK = 10
 #: Doses and times below these count as these: 1e-15 mol/l, 1 s.
 LEAST = (1e-15, 1.0)
+#: Two doses whose log10 differ by less are one.
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +77,18 @@ class Conditions:
     """How questions become tensors, fitted on a training set.
 
     embedding: what is known of components, (labels, features) on one scale; names: components of
-    training; centre, spread: (2,) of log10 dose and log10 time; contexts: (contexts,
-    coordinates) mean and spread by which the coordinates of a context are standardised;
-    domain: of the training perturbations' vectors; features: the names of their numbers.
+    training; centre, spread: (2,) mean and standard deviation of log10 dose and log10 time;
+    reach: (2, 2) least and greatest of the same, NaN where training has none; context_centre,
+    context_spread: (coordinates,) by which the coordinates of a context are standardised;
+    domain: of the training perturbations' vectors; control_labels: what controls are called;
+    features: the names of their numbers.
     """
 
     embedding: PerturbationEmbedding
     names: tuple[str, ...]
     centre: NDArray[np.float64]
     spread: NDArray[np.float64]
+    reach: NDArray[np.float64]
     context_centre: NDArray[np.float64]
     context_spread: NDArray[np.float64]
     domain: FeatureDomain
@@ -103,12 +109,15 @@ class Conditions:
         names = tuple(sorted({part for label in labels for part in components(label)}))
         embedding = _embedding(train, bulk, reference, names)
         vectors, is_known = embedding.of_labels(labels)
-        numbers = np.stack([_log10(bulk.treatments.dose_molar, 0), _log10(_times(bulk), 1)])
+        numbers = np.stack(
+            [_log10(bulk.treatments.dose_molar, 0), _log10(bulk.treatments.time_s, 1)]
+        )
         context = space.encode(reference.means)
         return cls(
             embedding,
             names,
             *_scale(numbers),
+            np.stack([_reach(row) for row in numbers]),
             *_scale(context.T),
             FeatureDomain.of(vectors[is_known]),
             reference.labels,
@@ -142,7 +151,7 @@ class Conditions:
             ids[row, : len(part)] = [known.get(name, 0) for name in part]
             is_there[row, : len(part)] = True
         contexts, where = unique_labels(queries.context)
-        means, _ = reference.at(queries.context.__class__(contexts))
+        means, _ = reference.at(pd.Categorical(contexts))
         context = (space.encode(means) - self.context_centre) / self.context_spread
         return ConditionBatch(
             torch.from_numpy(vectors[place]).float(),
@@ -153,16 +162,19 @@ class Conditions:
         )
 
     def in_domain(self, queries: QueryTable, reference: Reference) -> NDArray[np.bool_]:
-        """Whether every component was seen or lies among those seen, and the context has controls.
+        """Whether a question lies inside what training has shown: (queries,).
 
-        (queries,); a control is inside where its context is.
+        Every component was seen or lies among those seen; the context has controls; dose and time
+        lie between the least and the greatest of training, and are given where training has them
+        and only there. A control is inside where its context is.
         """
         labels, place = unique_labels(queries.perturbation)
         vectors, is_known = self.embedding.of_labels(labels)
         is_near = is_known & self.domain.contains(vectors)
         is_seen = np.array([set(components(label)) <= set(self.names) for label in labels], bool)
         is_control = np.isin(labels, self.control_labels)
-        inside = (is_near | is_seen | is_control)[place]
+        is_reached = self._in_reach(queries, 0) & self._in_reach(queries, 1)
+        inside = ((is_near | is_seen)[place] & is_reached) | is_control[place]
         return np.asarray(inside & (label_positions(queries.context, reference.contexts) >= 0))
 
     def state(self) -> State:
@@ -171,6 +183,7 @@ class Conditions:
             {
                 "condition_centre": self.centre,
                 "condition_spread": self.spread,
+                "condition_reach": self.reach,
                 "condition_context_centre": self.context_centre,
                 "condition_context_spread": self.context_spread,
             },
@@ -190,12 +203,21 @@ class Conditions:
             tuple(meta["condition_names"]),
             arrays["condition_centre"],
             arrays["condition_spread"],
+            arrays["condition_reach"],
             arrays["condition_context_centre"],
             arrays["condition_context_spread"],
             FeatureDomain.restore(arrays, meta),
             tuple(meta["condition_controls"]),
             tuple(meta["condition_features"]),
         )
+
+    def _in_reach(self, queries: QueryTable, which: int) -> NDArray[np.bool_]:
+        column = (queries.dose_molar, queries.time_s)[which]
+        low, high = self.reach[which]
+        if column is None or np.isnan(low):
+            return np.full(len(queries), column is None and bool(np.isnan(low)))
+        number = _log10(column, which)
+        return np.asarray((number >= low - ROUNDING) & (number <= high + ROUNDING))
 
     def _numbers(self, queries: QueryTable) -> NDArray[np.float64]:
         found = np.zeros((len(queries), 4))
@@ -229,12 +251,14 @@ def _feature_names(train: Dataset, embedding: PerturbationEmbedding) -> tuple[st
     return tuple(f"response component {i + 1}" for i in range(embedding.vectors.shape[1]))
 
 
-def _times(bulk: Pseudobulk) -> NDArray[np.float64]:
-    return bulk.treatments.time_s
-
-
 def _log10(numbers: NDArray[np.float64], which: int) -> NDArray[np.float64]:
     return np.asarray(np.log10(np.maximum(numbers, LEAST[which])), np.float64)
+
+
+def _reach(row: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Least and greatest of the numbers that are there; NaN where none is."""
+    there = row[np.isfinite(row)]
+    return np.array([there.min(), there.max()] if len(there) else [np.nan, np.nan])
 
 
 def _scale(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from cellula.core.dataset import Dataset
@@ -17,8 +18,11 @@ from cellula.kernels.blas_threads import one_blas_thread
 
 __all__ = ["LatentSpace"]
 
-#: From how many profiles at most the components are made.
+#: From how many profiles at most the components are made, and from how many dense values.
 MOST = 20_000
+MOST_VALUES = 2**26
+#: Profiles that are dense together.
+BLOCK = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +38,21 @@ class LatentSpace:
     scale: float
 
     @classmethod
-    def of(cls, train: Dataset, dimensions: int, rng: np.random.Generator) -> LatentSpace:
+    def of(
+        cls,
+        train: Dataset,
+        dimensions: int,
+        rng: np.random.Generator,
+        *,
+        also: Dataset | None = None,
+    ) -> LatentSpace:
         """The leading components of the profiles of ``train``, at most as many as there are.
 
-        Of more than 20,000 profiles so many are drawn by ``rng``.
+        also: more profiles with the same readouts. Of more than 20,000 profiles, or 2^26 dense
+        values, so many are drawn by ``rng``: a matrix on disk is never in memory as a whole.
         """
-        rows = np.arange(train.n_profiles)
-        if len(rows) > MOST:
-            rows = np.sort(rng.choice(rows, MOST, replace=False))
-        values = loaded(train.values[rows])
+        parts = [train] if also is None else [train, also]
+        values = _sample(parts, rng)
         with one_blas_thread():
             mean, components = principal_components(values, dimensions, rng)
             scores = values @ components.T - mean @ components.T
@@ -57,6 +67,15 @@ class LatentSpace:
     def encode(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Coordinates of profiles (cells, readouts): (cells, dimensions)."""
         return np.asarray((values - self.mean) @ self.components.T / self.scale, np.float64)
+
+    def encode_rows(self, data: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Coordinates of some profiles of a dataset, dense block by block: (rows, dimensions)."""
+        found = np.zeros((len(rows), self.n_dimensions))
+        with one_blas_thread():
+            for start in range(0, len(rows), BLOCK):
+                block = rows[start : start + BLOCK]
+                found[start : start + BLOCK] = self.encode(data.dense(block))
+        return found
 
     def change(self, moved: NDArray[np.float64]) -> NDArray[np.float64]:
         """The change of profiles (cells, readouts) that a change of coordinates is.
@@ -74,3 +93,23 @@ class LatentSpace:
     def restore(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> LatentSpace:
         """The space of a state."""
         return cls(arrays["latent_mean"], arrays["latent_components"], float(meta["latent_scale"]))
+
+
+def _sample(parts: Sequence[Dataset], rng: np.random.Generator) -> Any:
+    """Profiles of datasets below one another, dense or CSR; not all where there are many."""
+    sizes = [part.n_profiles for part in parts]
+    first = parts[0].values[:1]
+    width = 1 if sp.issparse(loaded(first)) else max(first.shape[1], 1)
+    most = max(2, min(MOST, MOST_VALUES // width))
+    rows = np.arange(sum(sizes))
+    if len(rows) > most:
+        rows = np.sort(rng.choice(rows, most, replace=False))
+    edges = np.cumsum([0, *sizes])
+    taken = [
+        loaded(part.values[rows[(rows >= low) & (rows < high)] - low])
+        for part, low, high in zip(parts, edges[:-1], edges[1:], strict=True)
+    ]
+    if len(taken) == 1:
+        return taken[0]
+    is_sparse = any(sp.issparse(one) for one in taken)
+    return sp.csr_matrix(sp.vstack(taken)) if is_sparse else np.concatenate(taken)

@@ -16,9 +16,17 @@ from cellula.core.model import State
 from cellula.core.prediction import Population, Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
+from cellula.core.value_type import ValueType
+from cellula.kernels.blas_threads import one_blas_thread
 from cellula.models.baselines.answer import Answer
-from cellula.models.baselines.encoding import label_positions
-from cellula.models.baselines.population import ControlCells, drawn, query_stream, recount
+from cellula.models.baselines.encoding import label_positions, unique_labels
+from cellula.models.baselines.population import (
+    MIN_CELLS,
+    ControlCells,
+    drawn,
+    query_stream,
+    recount,
+)
 from cellula.models.baselines.reference import Reference, control_rows
 
 __all__ = ["Move", "MovedCells"]
@@ -26,8 +34,28 @@ __all__ = ["Move", "MovedCells"]
 #: One question (a table of one row), cells of its context (cells, readouts) and a stream of
 #: random numbers -> the change of every cell's expected profile (cells, readouts).
 Move: TypeAlias = Callable[[QueryTable, Reference, NDArray[np.float64], np.random.Generator], Any]
+#: Questions that are answered before the first is handed out, and their values (of 8 bytes).
+MAX_ROWS = 256
+MAX_VALUES = 2**22
 #: The most control cells that are moved for a mean where no population is asked for.
 FEWEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Controls:
+    """Controls that were handed over: all of them, those of every context, what is known of both.
+
+    rows: context -> its positions in ``given``; cells: None where they are no population.
+    """
+
+    given: Dataset
+    rows: Mapping[str, NDArray[np.int64]]
+    reference: Reference
+    cells: ControlCells | None
+
+    def of(self, context: str) -> NDArray[np.int64]:
+        """Positions of the controls of a context; of all where it has none."""
+        return self.rows.get(context, np.arange(self.given.n_profiles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,69 +75,79 @@ class MovedCells:
         control: Dataset | None,
         run: RunContext,
     ) -> Iterator[Prediction]:
-        """Answer the queries in their order, one batch a query.
+        """Answer the queries in their order, one prediction a query.
 
         Control cells of the query's context are drawn, the same for the same query and seed, and
         moved. The mean is the control mean plus the mean change, not below 0 where the values are
         not. Cells are the drawn controls re-counted by their own folds where they are log1p
-        cells. A context without controls uses those of all contexts, out of domain. A control is
-        answered by the control mean. Raises DataError without controls or with other readouts.
+        cells. A context without controls uses those of all contexts, out of domain; so are log1p
+        cells of a context with fewer than 10 controls. A control is answered by the control mean.
+        Raises DataError without controls or with other readouts.
         """
+        controls = self._controls(control)
+        most = 1 if controls.cells is None else 1 + controls.cells.n_most
+        size = max(1, min(MAX_ROWS, MAX_VALUES // (len(self.answer.readouts) * most)))
+        for batch in queries.batches(size):
+            first, place = np.unique(batch.keys(), return_index=True, return_inverse=True)[1:]
+            with one_blas_thread():  # the same question has the same answer
+                found = [
+                    self._one(batch.take(slice(i, i + 1)), move, in_domain, controls, run)
+                    for i in map(int, first)
+                ]
+            yield from (found[i] for i in place)
+
+    def _controls(self, control: Dataset | None) -> _Controls:
         if control is None:
             raise DataError(
                 "a model that moves control cells was given none; hand over the control profiles "
                 "of the queried contexts"
             )
         given = control_rows(control)
-        own = Reference.of([given])
-        if own is None or given.readouts != self.answer.readouts:
+        own, answer = Reference.of([given]), self.answer
+        if (
+            own is None
+            or given.readouts != answer.readouts
+            or given.value_type is not answer.value_type
+        ):
             raise DataError(
-                f"the controls have {len(given.readouts)} readouts, the model was fitted on "
-                f"{len(self.answer.readouts)}; give the same readouts in the same order"
+                f"the controls have {len(given.readouts)} readouts of {given.value_type.value}; "
+                f"the model was fitted on {len(answer.readouts)} of {answer.value_type.value}: "
+                "give the same readouts in the same order"
             )
-        labels = given.queries().context
-        cells = ControlCells.of(given, self.answer.cells)
-        for query in queries.batches(1):
-            place = int(label_positions(query.context, list(map(str, labels.categories)))[0])
-            rows = np.arange(given.n_profiles)
-            if place >= 0:
-                rows = np.flatnonzero(np.asarray(labels.codes) == place)
-            yield self._one(query, move, in_domain, (given, rows, own, cells), run)
+        labels, place = unique_labels(given.queries().context)
+        rows = {name: np.flatnonzero(place == i) for i, name in enumerate(labels)}
+        if answer.reference is not None:  # training knows which labels are treatments too
+            own = Reference(own.contexts, own.means, answer.reference.labels)
+        return _Controls(given, rows, own, ControlCells.of(given, answer.cells))
 
     def _one(
         self,
         query: QueryTable,
         move: Move,
         in_domain: Callable[[QueryTable, Reference], NDArray[np.bool_]],
-        source: tuple[Dataset, NDArray[np.int64], Reference, ControlCells | None],
+        controls: _Controls,
         run: RunContext,
     ) -> Prediction:
-        given, rows, reference, cells = source
+        reference, rows = controls.reference, controls.of(str(query.context[0]))
         rng = query_stream(query, 0, run)
         chosen = drawn(len(rows), self.answer.cells or FEWEST, rng)
-        values = given.dense(rows[chosen])
+        values = controls.given.dense(rows[chosen])
         is_control = label_positions(query.perturbation, reference.labels) >= 0
         change = np.zeros_like(values)
         if not is_control[0]:
             change = np.asarray(move(query, reference, values, rng), np.float64)
         base, is_known = reference.at(query.context)
         mean = base + change.mean(axis=0)
-        population = None
-        if cells is not None:
-            of_context = cells.cells[label_positions(query.context, cells.contexts)[0]]
-            is_same = len(of_context.scale) == len(rows)
-            own = chosen if is_same else drawn(len(of_context.scale), len(chosen), rng)
-            moved = recount(of_context, own, of_context.mean + change[: len(own)], rng)
-            population = Population(sp.csr_matrix(moved), np.zeros(len(own), np.int64))
         if self.answer.value_type.is_non_negative:
             mean = np.maximum(mean, 0.0)
+        is_enough = self.answer.value_type is not ValueType.LOG1P or len(rows) >= MIN_CELLS
         return Prediction(
             query,
             self.answer.readouts,
             self.answer.value_type,
             mean,
-            in_domain(query, reference) & is_known,
-            cells=population,
+            in_domain(query, reference) & is_known & is_enough,
+            cells=_population(query, change, chosen, controls, rng),
         )
 
     def state(self) -> State:
@@ -120,3 +158,22 @@ class MovedCells:
     def restore(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> MovedCells:
         """The answers of a state."""
         return cls(Answer.restore(arrays, meta))
+
+
+def _population(
+    query: QueryTable,
+    change: NDArray[np.float64],
+    chosen: NDArray[np.int64],
+    controls: _Controls,
+    rng: np.random.Generator,
+) -> Population | None:
+    """The drawn controls, each re-counted by its own change; None where they are no population."""
+    if controls.cells is None:
+        return None
+    place = int(label_positions(query.context, controls.cells.contexts)[0])
+    source = controls.cells.cells[place]
+    own = chosen
+    if len(source.scale) != len(controls.of(str(query.context[0]))):  # too few: those of all
+        own = drawn(len(source.scale), len(chosen), rng)
+    moved = recount(source, own, source.mean + change[: len(own)], rng)
+    return Population(sp.csr_matrix(moved), np.zeros(len(own), np.int64))

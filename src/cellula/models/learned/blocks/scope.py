@@ -11,6 +11,7 @@ import torch
 
 from cellula.core.errors import DataError
 from cellula.core.run import RunContext
+from cellula.kernels.blas_threads import one_blas_thread
 
 __all__ = ["TorchScope", "generator_of", "torch_scope"]
 
@@ -20,15 +21,19 @@ _LOCK = RLock()
 
 @dataclass(frozen=True, slots=True)
 class TorchScope:
-    """device: where tensors live; generator: a stream on the CPU that the run's seed determines."""
+    """device: where tensors live; generator: a stream on the CPU that the run's seed determines.
+
+    seed: from which that stream began, whatever was drawn since.
+    """
 
     device: torch.device
     generator: torch.Generator
+    seed: int
 
 
 @contextmanager
 def torch_scope(run: RunContext, *key: int | str) -> Iterator[TorchScope]:
-    """Torch on one thread with deterministic kernels; afterwards all is as it was before.
+    """Torch and BLAS on one thread with deterministic kernels; afterwards all is as before.
 
     The global stream (initial weights, dropout) is set from the run's seed and ``key`` and put
     back. Fits on several Python threads take turns: what they share belongs to the process. Do
@@ -39,13 +44,13 @@ def torch_scope(run: RunContext, *key: int | str) -> Iterator[TorchScope]:
         n_threads = torch.get_num_threads()
         is_deterministic = torch.are_deterministic_algorithms_enabled()
         devices = [device] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        with one_blas_thread(), torch.random.fork_rng(devices=devices):
             generator = generator_of(run, *key)
             torch.manual_seed(generator.initial_seed())
             torch.set_num_threads(1)
             torch.use_deterministic_algorithms(True)
             try:
-                yield TorchScope(device, generator)
+                yield TorchScope(device, generator, generator.initial_seed())
             finally:
                 torch.use_deterministic_algorithms(is_deterministic)
                 torch.set_num_threads(n_threads)

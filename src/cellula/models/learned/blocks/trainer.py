@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, final
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cellula.core.errors import NotConverged
+from cellula.core.errors import DataError, NotConverged
 from cellula.core.model import Options
 from cellula.core.run import RunContext
+from cellula.models.learned.blocks.checkpoint import (
+    Checkpoint,
+    Snapshot,
+    fingerprint,
+    module_fingerprint,
+)
 from cellula.models.learned.blocks.scope import TorchScope
 
-__all__ = ["Batches", "History", "Positions", "TrainOptions", "fit_network"]
+__all__ = [
+    "Batches",
+    "History",
+    "Positions",
+    "TrainOptions",
+    "Training",
+    "fit_network",
+    "fit_then_refit",
+]
 
 BatchT = TypeVar("BatchT", covariant=True)
 Batch = TypeVar("Batch")
@@ -29,7 +44,7 @@ class TrainOptions(Options):
     batch: int = Field(default=256, ge=1)
     """Cells of a step."""
     learning_rate: float = Field(default=1e-3, gt=0)
-    """Of AdamW at the start; it falls to 0 along half a cosine."""
+    """Of AdamW at the start; it falls along half a cosine, to 0 after the last epoch."""
     weight_decay: float = Field(default=1e-4, ge=0)
     """Of AdamW."""
     patience: int = Field(default=15, ge=1)
@@ -73,6 +88,21 @@ class History(Generic[Batch]):
     best: int
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Training(Generic[Batch]):
+    """A fresh network and what it is fitted to.
+
+    loss, batches, error, inputs: as :func:`fit_network` takes them.
+    """
+
+    module: nn.Module
+    loss: Callable[[Batch, torch.Generator], Tensor]
+    batches: Batches[Batch]
+    error: Callable[[], float] | None = None
+    inputs: str = ""
+
+
 def fit_network(
     module: nn.Module,
     loss: Callable[[Batch, torch.Generator], Tensor],
@@ -82,69 +112,202 @@ def fit_network(
     run: RunContext,
     *,
     error: Callable[[], float] | None = None,
+    inputs: str = "",
+    epochs: int | None = None,
+    label: str = "epochs",
 ) -> History[Batch]:
     """Fit a network in place; within a :func:`torch_scope`.
 
-    loss: the mean loss of a batch, its randomness from the generator alone; error: the validation
-    error now, computed in evaluation mode, by which training stops early and the best weights are
-    kept; None trains all epochs. Raises NotConverged when a loss is no number.
+    loss: the mean loss of a batch, its randomness from the generator alone and without a memory
+    of its own; error: the validation error now, computed in evaluation mode, by which training
+    stops early and the best weights are kept; None trains all epochs. inputs: the
+    :func:`~cellula.models.learned.blocks.checkpoint.fingerprint` of everything that loss, batches
+    and error read (data and options): where it is given a training that was killed goes on from
+    the run's scratch, to the same bits. epochs: stop after so many of the schedule's
+    ``options.epochs``. label: what the progress is called.
+
+    Raises NotConverged when a loss or an error is no number, DataError without a batch.
     """
-    optimiser = torch.optim.AdamW(
-        module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+    fit = _Fit(module, loss, batches, options, scope, error)
+    n = options.epochs if epochs is None else min(epochs, options.epochs)
+    key = inputs and fingerprint(
+        inputs, module_fingerprint(module), options, scope.seed, n, torch.__version__
     )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, options.epochs)
-    seed = scope.generator.initial_seed()
-    told, valid, best = [], [], 0
-    kept: dict[str, Tensor] | None = None
-    for epoch in run.progress.track(range(options.epochs), "epochs"):
-        _reseed(scope, seed, epoch)
-        told.append(_epoch(module, loss, batches, epoch, options, scope, optimiser))
-        schedule.step()
-        if error is None:
-            best = epoch
-            continue
-        module.eval()
-        with torch.no_grad():
-            valid.append(error())
-        if kept is None or valid[-1] < valid[best]:
-            best, kept = epoch, {n: t.detach().clone() for n, t in module.state_dict().items()}
-        elif epoch - best >= options.patience:
-            break
-    if kept is not None:
-        module.load_state_dict(kept)
-    module.eval()
-    return History(tuple(told), tuple(valid), best)
+    checkpoint = Checkpoint.of(run.scratch, key)
+    written = checkpoint.read()
+    if written is not None:
+        fit.go_on(written)
+        run.progress.say(f"training goes on after {len(fit.told)} of {n} {label}")
+    try:
+        for epoch in run.progress.track(range(n), label):
+            if epoch < len(fit.told):
+                continue
+            if fit.is_over:
+                break
+            fit.step(epoch)
+            if checkpoint.is_due:
+                checkpoint.write(fit.snapshot())
+    except (DataError, NotConverged):
+        checkpoint.remove()  # it would end in the same way again
+        raise
+    checkpoint.remove()
+    return fit.end()
 
 
-def _epoch(
-    module: nn.Module,
-    loss: Callable[[Batch, torch.Generator], Tensor],
-    batches: Batches[Batch],
-    epoch: int,
+def fit_then_refit(
+    tune: Callable[[], Training[Batch]] | None,
+    everything: Callable[[], Training[Batch]],
     options: TrainOptions,
     scope: TorchScope,
-    optimiser: torch.optim.Optimizer,
-) -> float:
-    """One pass; the mean loss of its steps."""
-    module.train()
-    total, n = 0.0, 0
-    for batch in batches.epoch(epoch):
-        optimiser.zero_grad(set_to_none=True)
-        value = loss(batch, scope.generator)
-        if not torch.isfinite(value):
-            raise NotConverged(
-                f"the loss is {float(value.detach())} in epoch {epoch + 1}; lower the learning "
-                f"rate (now {options.learning_rate:g}) or look for extreme values in the data"
+    run: RunContext,
+) -> tuple[Training[Batch], History[Batch]]:
+    """Tune on validation, then refit on all: the contract of :meth:`Model.fit`, for every network.
+
+    tune: makes a fresh network on the training part, with an error on the validation part; None
+    where there is none. everything: makes a fresh network on both. Both begin from the weights of
+    one seed. The first is trained until its error no longer falls; the second for as many epochs
+    as were best, on the same schedule, and is returned with the history of the first (of its own
+    without ``tune``).
+    """
+    history: History[Batch] | None = None
+    if tune is not None:
+        torch.manual_seed(scope.seed)
+        first = tune()
+        history = fit_network(
+            first.module,
+            first.loss,
+            first.batches,
+            options,
+            scope,
+            run,
+            error=first.error,
+            inputs=first.inputs and f"tune {first.inputs}",
+            label="epochs to tune",
+        )
+    torch.manual_seed(scope.seed)
+    last = everything()
+    own = fit_network(
+        last.module,
+        last.loss,
+        last.batches,
+        options,
+        scope,
+        run,
+        inputs=last.inputs,
+        epochs=None if history is None else history.best + 1,
+    )
+    return last, own if history is None else history
+
+
+@final
+class _Fit(Generic[Batch]):
+    """A training under way: all that changes from epoch to epoch is here."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        loss: Callable[[Batch, torch.Generator], Tensor],
+        batches: Batches[Batch],
+        options: TrainOptions,
+        scope: TorchScope,
+        error: Callable[[], float] | None,
+    ) -> None:
+        self.module, self.loss, self.batches = module, loss, batches
+        self.options, self.scope, self.error = options, scope, error
+        self.optimiser = torch.optim.AdamW(
+            module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        )
+        self.told: list[float] = []
+        self.valid: list[float] = []
+        self.best = 0
+        self.kept: dict[str, Tensor] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the error has not fallen for as long as patience lasts."""
+        return bool(self.valid) and len(self.valid) - 1 - self.best >= self.options.patience
+
+    def step(self, epoch: int) -> None:
+        """One epoch, then the error."""
+        _reseed(self.scope, epoch)
+        share = epoch / self.options.epochs
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.options.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
+        self.told.append(self._epoch(epoch))
+        if self.error is None:
+            self.best = epoch
+            return
+        self.module.eval()
+        with torch.no_grad():
+            found = float(self.error())
+        if not math.isfinite(found):
+            raise NotConverged(f"the validation error is {found} in epoch {epoch + 1}")
+        self.valid.append(found)
+        if self.kept is None or found < self.valid[self.best]:
+            self.best = epoch
+            self.kept = {n: t.detach().clone() for n, t in self.module.state_dict().items()}
+
+    def _epoch(self, epoch: int) -> float:
+        """One pass; the mean loss of its steps."""
+        self.module.train()
+        total, n = 0.0, 0
+        for batch in self.batches.epoch(epoch):
+            self.optimiser.zero_grad(set_to_none=True)
+            value = self.loss(batch, self.scope.generator)
+            told = float(value.detach())
+            if not math.isfinite(told):
+                raise NotConverged(
+                    f"the loss is {told} in epoch {epoch + 1}; lower the learning rate (now "
+                    f"{self.options.learning_rate:g}) or look for extreme values in the data"
+                )
+            torch.autograd.backward(value)
+            nn.utils.clip_grad_norm_(self.module.parameters(), self.options.clip)
+            self.optimiser.step()
+            total, n = total + told, n + 1
+        if n == 0:
+            raise DataError(
+                "there is no batch to train on: the training part holds no treated cell"
             )
-        torch.autograd.backward(value)
-        nn.utils.clip_grad_norm_(module.parameters(), options.clip)
-        optimiser.step()
-        total, n = total + float(value.detach()), n + 1
-    return total / max(n, 1)
+        return total / n
+
+    def end(self) -> History[Batch]:
+        """The best weights, in evaluation mode."""
+        if self.kept is not None:
+            self.module.load_state_dict(self.kept)
+        self.module.eval()
+        _reseed(self.scope, self.options.epochs)  # what is drawn next knows no interruption
+        return History(tuple(self.told), tuple(self.valid), self.best)
+
+    def snapshot(self) -> Snapshot:
+        """All that the next epoch depends on."""
+        parts = {"now": self.module.state_dict(), "best": self.kept or {}}
+        tensors = {f"{p}.{n}": t.detach().cpu() for p, own in parts.items() for n, t in own.items()}
+        for place, moments in self.optimiser.state_dict()["state"].items():
+            for name, tensor in moments.items():
+                tensors[f"optimiser.{place}.{name}"] = tensor.detach().cpu()
+        return Snapshot(tensors, {"train": self.told, "valid": self.valid, "best": self.best})
+
+    def go_on(self, written: Snapshot) -> None:
+        """Be as :meth:`snapshot` was written."""
+        device = self.scope.device
+        parts: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}, "optimiser": {}}
+        for name, tensor in written.tensors.items():
+            part, _, own = name.partition(".")
+            parts[part][own] = tensor
+        self.module.load_state_dict(parts["now"])
+        self.kept = {n: t.to(device) for n, t in parts["best"].items()} or None
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimiser"].items():
+            place, _, own = name.partition(".")
+            moments.setdefault(int(place), {})[own] = tensor
+        state = self.optimiser.state_dict()
+        self.optimiser.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
+        self.told, self.valid = list(written.meta["train"]), list(written.meta["valid"])
+        self.best = int(written.meta["best"])
 
 
-def _reseed(scope: TorchScope, seed: int, epoch: int) -> None:
+def _reseed(scope: TorchScope, epoch: int) -> None:
     """Every epoch begins its streams anew, so that a resumed training draws the same numbers."""
-    own = (seed + 7_919 * (epoch + 1)) % 2**63
+    own = (scope.seed + 7_919 * (epoch + 1)) % 2**63
     scope.generator.manual_seed(own)
     torch.manual_seed(own)
