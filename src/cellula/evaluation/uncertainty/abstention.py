@@ -14,11 +14,11 @@ from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
 from cellula.core.model import Fitted, Model, Options, State
+from cellula.core.nested import inner_state, nested_state
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.evaluation.uncertainty.difficulty import half_spread
-from cellula.evaluation.uncertainty.nested import inner_state, nested_state
 from cellula.evaluation.uncertainty.question_distance import QuestionDistance
 
 __all__ = ["Abstaining", "Abstention", "AbstentionOptions", "group_doubt"]

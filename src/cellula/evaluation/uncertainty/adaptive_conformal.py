@@ -14,11 +14,11 @@ from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
 from cellula.core.model import Fitted, Model, Options, State
+from cellula.core.nested import inner_state, nested_state
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.evaluation.uncertainty.difficulty import Difficulty, difficulty_of
-from cellula.evaluation.uncertainty.nested import inner_state, nested_state
 from cellula.evaluation.uncertainty.question_distance import QuestionDistance
 from cellula.evaluation.uncertainty.split_conformal import unit_quantile, units_needed, widened
 

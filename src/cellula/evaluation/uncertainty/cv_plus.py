@@ -12,13 +12,13 @@ from pydantic import Field
 
 from cellula.core.dataset import Dataset
 from cellula.core.model import Fitted, Model, Options, State
+from cellula.core.nested import inner_state, nested_state
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.data.splits import Fold
 from cellula.evaluation.comparison import compare, concatenate
 from cellula.evaluation.question import distinct
-from cellula.evaluation.uncertainty.nested import inner_state, nested_state
 from cellula.evaluation.uncertainty.split_conformal import unit_quantile, units_needed
 from cellula.models.baselines.in_step import in_step
 
