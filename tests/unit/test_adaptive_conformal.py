@@ -50,7 +50,7 @@ def coverage(n_units: int, run: RunContext, options: dict[str, Any], *, joint: b
 
 @pytest.mark.requirement("E10", "B1")
 @pytest.mark.parametrize("n_units", SEEDS)
-@pytest.mark.parametrize("difficulty", ["none", "spread", "distance"])
+@pytest.mark.parametrize("difficulty", ["none", "spread", "distance", "estimated"])
 def test_new_units_are_covered(n_units: int, difficulty: str, run: RunContext) -> None:
     overall, near, far = coverage(n_units, run, {"difficulty": difficulty})
     assert LOW <= overall <= HIGH
@@ -113,7 +113,8 @@ def test_the_scale_of_a_unit_is_estimated_without_it(run: RunContext) -> None:
     grown = np.where((held.unit == 3)[:, None], 50 * residual, residual)
     _, before = difficulty_of("distance", held, residual, far)
     _, after = difficulty_of("distance", held, grown, far)
-    assert np.allclose(before[held.unit == 3], after[held.unit == 3])
+    # up to the clipping, a common factor of all others moves the intercept alone
+    np.testing.assert_allclose(before[held.unit == 3], after[held.unit == 3], rtol=1e-9)
     assert not np.allclose(before[held.unit != 3], after[held.unit != 3])
 
 
@@ -122,6 +123,7 @@ def test_the_scale_of_a_unit_is_estimated_without_it(run: RunContext) -> None:
     [
         {"difficulty": "spread"},
         {"difficulty": "distance", "strata": 2},
+        {"difficulty": "estimated"},
         {"band": True, "strata": 3},
     ],
 )
@@ -154,6 +156,12 @@ def test_what_is_missing_is_named(run: RunContext) -> None:
     method = registry.create("uncertainty", "adaptive_conformal", {"strata": 2})
     with pytest.raises(DataError, match=r"QuestionDistance\.of"):
         method.calibrate_on(silent, held, "perturbation")
+    several = example.held_out(data, run)
+    several = replace(several, fold=np.arange(len(several.unit)) % 2)
+    with pytest.raises(DataError, match="spread of 2 fits"):
+        registry.create("uncertainty", "adaptive_conformal", {"difficulty": "spread"}).calibrate_on(
+            silent, several, "perturbation"
+        )
     flat = replace(held, lower=held.predicted, upper=held.predicted)
     method = registry.create("uncertainty", "adaptive_conformal", {"difficulty": "spread"})
     with pytest.raises(DataError, match="no width"):

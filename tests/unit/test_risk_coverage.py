@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from cellula.core import registry
+from cellula.core.comparison import Comparison
 from cellula.core.errors import DataError
 from cellula.core.model import Options
+from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.evaluation.risk_coverage import abstention_gain, group_errors, risk_coverage
 from cellula.evaluation.uncertainty.abstention import group_doubt
@@ -48,17 +50,21 @@ def test_a_unit_weighs_the_same_however_many_groups_it_has() -> None:
 
 
 @pytest.mark.requirement("B1", "E10")
-@pytest.mark.parametrize("by", ["distance", "spread"])
+@pytest.mark.parametrize("by", ["distance", "spread", "estimated"])
 def test_declining_the_doubtful_fifth_lowers_the_error(by: str, run: RunContext) -> None:
     rng = np.random.default_rng(0)
     train = example.units(40, rng, start=1000, farthest=0.1)
-    distance = QuestionDistance.of(train) if by == "distance" else None
+    distance = QuestionDistance.of(train) if by != "spread" else None
     held = example.held_out(example.units(200, rng), run)
     method = registry.create("uncertainty", "abstention", {"by": by})
     fitted = method.calibrate_on(example.Zero(), held, distance)
     new = example.units(300, rng, start=5000)
     found = example.held_out(new, run)
-    doubt = group_doubt(found, distance)
+    doubt = np.concatenate(
+        [fitted.doubt(part) for part in example.Zero().predict(found_queries(found), None, run)]
+    )
+    if by != "estimated":
+        np.testing.assert_array_equal(doubt, group_doubt(found, distance))
     gain = abstention_gain(group_errors(found), doubt, found.unit, 0.2, rng)
     assert gain.lower > 0.1
     assert gain.kept < gain.whole
@@ -71,6 +77,11 @@ def test_declining_the_doubtful_fifth_lowers_the_error(by: str, run: RunContext)
     assert idle.lower < 0 < idle.upper
 
 
+def found_queries(found: Comparison) -> QueryTable:
+    """The questions of groups."""
+    return QueryTable.from_frame(found.groups)
+
+
 def test_one_doubt_for_all_declines_nothing(run: RunContext) -> None:
     gain = abstention_gain(np.ones(5), np.ones(5), np.arange(5), 0.2, run.rng)
     assert math.isnan(gain.value)
@@ -81,7 +92,7 @@ def test_an_abstaining_model_is_restored_and_none_comes_back_into_domain(run: Ru
     rng = np.random.default_rng(0)
     held = example.held_out(example.units(60, rng), run)
     distance = QuestionDistance.of(example.units(40, rng, start=1000))
-    for by in ("distance", "spread"):
+    for by in ("distance", "spread", "estimated"):
         method = registry.create("uncertainty", "abstention", {"by": by})
         fitted = method.calibrate_on(example.Zero(), held, distance)
         again = method.restore(fitted.state(), example.ZeroModel(Options()))

@@ -18,7 +18,7 @@ from cellula.core.nested import inner_state, nested_state
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
-from cellula.evaluation.uncertainty.difficulty import half_spread
+from cellula.evaluation.uncertainty.difficulty import Difficulty, difficulty_of, half_spread
 from cellula.evaluation.uncertainty.question_distance import QuestionDistance
 
 __all__ = ["Abstaining", "Abstention", "AbstentionOptions", "group_doubt"]
@@ -32,8 +32,9 @@ class AbstentionOptions(Options):
 
     share: float = Field(default=0.2, gt=0.0, lt=1.0)
     """The share of questions like those held out that is declined: the most doubtful."""
-    by: Literal["distance", "spread"] = "distance"
-    """What doubt is: the distance to the questions of training, or the model's own interval."""
+    by: Literal["distance", "spread", "estimated"] = "distance"
+    """What doubt is: the distance to the questions of training, the model's own interval, or the
+    error that distance, dose, time, number of components and size of the answer lead to expect."""
 
 
 @final
@@ -44,6 +45,7 @@ class Abstaining:
     fitted: Fitted
     threshold: float
     distance: QuestionDistance | None
+    difficulty: Difficulty | None = None
 
     def predict(
         self, queries: QueryTable, control: Dataset | None, run: RunContext
@@ -55,8 +57,12 @@ class Abstaining:
 
     def doubt(self, batch: Prediction) -> Floats:
         """The doubt of every answer: (queries,)."""
-        if self.distance is not None:
-            return self.distance.at(batch.queries)
+        far = None if self.distance is None else self.distance.at(batch.queries)
+        if self.difficulty is not None:
+            here = np.arange(batch.mean.shape[1])
+            return self.difficulty.of(batch.queries, batch.mean, (None, None), far, here)[:, 0]
+        if far is not None:
+            return far
         return np.asarray(half_spread(batch.lower, batch.upper).mean(axis=1), np.float64)
 
     def state(self) -> State:
@@ -64,8 +70,11 @@ class Abstaining:
         meta: dict[str, Any] = {
             "threshold": self.threshold,
             "has_distance": self.distance is not None,
+            "has_difficulty": self.difficulty is not None,
         }
         parts = {"fitted": self.fitted.state()}
+        if self.difficulty is not None:
+            parts["difficulty"] = self.difficulty.state()
         if self.distance is not None:
             parts["distance"] = self.distance.state()
         return nested_state(State({}, meta), parts)
@@ -100,20 +109,25 @@ class Abstention:
         Arguments as those of ``AdaptiveConformal.calibrate_on``. Raises DataError where the
         distance, or the model's own interval, is missing.
         """
-        by_distance = self.options.by == "distance"
+        by_distance = self.options.by != "spread"
         if by_distance and distance is None:
             raise DataError(
-                "abstaining by distance needs the distance to the training questions; hand over "
-                "QuestionDistance.of(train), or take by = 'spread'"
+                f"abstaining by {self.options.by} needs the distance to the training questions; "
+                "hand over QuestionDistance.of(train), or take by = 'spread'"
             )
         kept = distance if by_distance else None
         doubt = of_groups if by_distance and of_groups is not None else group_doubt(held_out, kept)
+        difficulty = None
+        if self.options.by == "estimated":
+            residual = np.abs(held_out.observed - held_out.predicted)
+            difficulty, own = difficulty_of("estimated", held_out, residual, doubt)
+            doubt = own[:, 0]
         codes = np.unique(held_out.unit, return_inverse=True)[1]
         weight = 1.0 / np.bincount(codes)[codes]
         order = np.argsort(doubt, kind="stable")
         reached = np.cumsum(weight[order]) / weight.sum()
         place = int(np.searchsorted(reached, 1.0 - self.options.share - 1e-9))
-        return Abstaining(fitted, float(doubt[order][place]), kept)
+        return Abstaining(fitted, float(doubt[order][place]), kept, difficulty)
 
     def restore(self, state: State, model: Model) -> Abstaining:
         """The abstaining model whose state this is; ``model`` restores the one inside."""
@@ -121,8 +135,11 @@ class Abstention:
         if state.meta["has_distance"]:
             inner = inner_state(state, "distance")
             distance = QuestionDistance.restore(inner.arrays, inner.meta)
+        difficulty = None
+        if state.meta["has_difficulty"]:
+            difficulty = Difficulty.restore(inner_state(state, "difficulty"))
         fitted = model.restore(inner_state(state, "fitted"))
-        return Abstaining(fitted, float(state.meta["threshold"]), distance)
+        return Abstaining(fitted, float(state.meta["threshold"]), distance, difficulty)
 
 
 def group_doubt(comparison: Comparison, distance: QuestionDistance | None) -> Floats:

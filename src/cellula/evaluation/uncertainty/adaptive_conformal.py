@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, final
 
@@ -37,9 +37,10 @@ class AdaptiveConformalOptions(Options):
 
     level: float = Field(default=0.9, gt=0.0, lt=1.0)
     """The chance that the interval holds the pseudobulk of a new unit."""
-    difficulty: Literal["none", "spread", "distance"] = "none"
-    """What makes an interval wide: nothing, the interval that the model itself gives, or the
-    distance of the question to those of training."""
+    difficulty: Literal["none", "spread", "distance", "estimated"] = "none"
+    """What makes an interval wide: nothing, the interval that the model itself gives, the distance
+    of the question to those of training, or that with dose, time, number of components and size
+    of the answer."""
     strata: int = Field(default=1, ge=1)
     """Bins of that distance in each of which the level holds; fewer where units are few."""
     band: bool = False
@@ -88,24 +89,22 @@ class AdaptiveFitted:
         position = np.array([order[name] for name in batch.readouts])
         far = None if self.distance is None else self.distance.at(batch.queries)
         place = np.zeros(len(batch.queries), np.int64) if far is None else _bins(far, self.limits)
-        scale = self.difficulty.of(batch.lower, batch.upper, far, position)
+        bounds = (batch.lower, batch.upper)
+        scale = self.difficulty.of(batch.queries, batch.mean, bounds, far, position)
         return widened(batch, self.half_width[place][:, position] * scale)
 
     def state(self) -> State:
         """The state of the model inside beside the calibration."""
-        arrays: dict[str, NDArray[Any]] = {"limits": self.limits, "floor": self.difficulty.floor}
+        arrays: dict[str, NDArray[Any]] = {"limits": self.limits}
         if self.half_width is not None:
             arrays["half_width"] = self.half_width
         meta: dict[str, Any] = {
             "readouts": list(self.readouts),
-            "kind": self.difficulty.kind,
-            "slope": self.difficulty.slope,
-            "centre": self.difficulty.centre,
             "n_units": list(self.n_units),
             "reason": self.reason,
             "has_distance": self.distance is not None,
         }
-        parts = {"fitted": self.fitted.state()}
+        parts = {"fitted": self.fitted.state(), "difficulty": self.difficulty.state()}
         if self.distance is not None:
             parts["distance"] = self.distance.state()
         return nested_state(State(arrays, meta), parts)
@@ -117,10 +116,11 @@ class AdaptiveConformal:
 
     Scores are |observed - predicted| / s of held-out groups. The difficulty s(question, readout)
     is 1, or the half width that the model itself gives plus a tenth of its mean (locally weighted
-    scores [lei2018]_), or exp(b distance) with b fitted on the OTHER units, as it will be for a
-    new one. Bins of the distance to training are calibrated apart (Mondrian [vovk2005]_): the
-    level holds in each. The score of a band is the largest over readouts, each by its root mean
-    square over the OTHER units [diquigiovanni2022]_: the level holds for all readouts at once.
+    scores [lei2018]_), or the exponential of a line in the distance (and dose, time, size of the
+    answer) fitted on the OTHER units, as it will be for a new one. Bins of the distance to
+    training are calibrated apart (Mondrian [vovk2005]_): the level holds in each. The score of a
+    band is the largest over readouts, each by its root mean square over the OTHER units
+    [diquigiovanni2022]_: the level holds for all readouts at once.
     Units of replication are exchangeable, as in ``split_conformal`` [dunn2023]_ [lee2023]_.
     """
 
@@ -148,17 +148,19 @@ class AdaptiveConformal:
     ) -> AdaptiveFitted:
         """The fitted model with intervals from residuals of groups that it had NOT seen.
 
-        held_out: groups beside predictions, with the model's own interval where the difficulty is
-        its spread. distance: to the training of ``fitted``; of_groups: (groups,) distance of
-        every group to the training of the fit that answered it, ``distance`` itself where None.
-        Raises DataError where distance or spread is asked for and missing.
+        held_out: groups beside predictions; where the difficulty is the spread, with the interval
+        of ``fitted`` itself, for spreads of several fits are on no common scale. distance: to the
+        training of ``fitted``; of_groups: (groups,) distance of every group to the training of
+        the fit that answered it, ``distance`` itself where None.
+        Raises DataError where distance or spread is asked for and missing, or the spread is that of
+        several fits.
         """
         options = self.options
-        needs_distance = options.strata > 1 or options.difficulty == "distance"
+        needs_distance = options.strata > 1 or options.difficulty in {"distance", "estimated"}
         if needs_distance and distance is None:
             raise DataError(
-                "bins of distance, or difficulty 'distance', need the distance to the training "
-                "questions; hand over QuestionDistance.of(train)"
+                "bins of distance, and the difficulties 'distance' and 'estimated', need the "
+                "distance to the training questions; hand over QuestionDistance.of(train)"
             )
         kept = distance if needs_distance else None
         far = None
@@ -171,7 +173,7 @@ class AdaptiveConformal:
                 f"{n_units} calibration unit(s) of {unit}; an interval of {options.level:.0%} "
                 f"needs {needed}"
             )
-            nothing = Difficulty("none", np.zeros(0), 0.0, 0.0)
+            nothing = Difficulty.none(len(held_out.readouts))
             return AdaptiveFitted(
                 fitted, held_out.readouts, None, np.zeros(0), nothing, kept, (n_units,), reason
             )
@@ -201,15 +203,11 @@ class AdaptiveConformal:
             readouts=tuple(meta["readouts"]),
             half_width=arrays.get("half_width"),
             limits=arrays["limits"],
-            difficulty=_difficulty(arrays, meta),
+            difficulty=Difficulty.restore(inner_state(state, "difficulty")),
             distance=distance,
             n_units=tuple(meta["n_units"]),
             reason=str(meta["reason"]),
         )
-
-
-def _difficulty(arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Difficulty:
-    return Difficulty(meta["kind"], arrays["floor"], float(meta["slope"]), float(meta["centre"]))
 
 
 def _bins(far: Floats, limits: Floats) -> Codes:
