@@ -14,6 +14,8 @@ from cellula.testing import ModelConformance
 def quick(name: str) -> dict[str, Any]:
     """Options under which a network trains for a moment; what it learns is not asked here."""
     fields = registry.load("model", name).options_type.model_fields
+    if "n_members" in fields:
+        return {"n_members": 2, "options": quick(fields["model"].default)}
     return {"train": {"epochs": 2}} if "train" in fields else {}
 
 

@@ -80,7 +80,8 @@ def _models(study: Study) -> list[str]:
     kinds: list[str] = []
     for choice in study.model:
         options: Any = registry.create("model", choice.kind, choice.options).options
-        kinds += [choice.kind, *getattr(options, "members", ())]
+        wrapped = (options.model,) if hasattr(options, "n_members") else ()
+        kinds += [choice.kind, *getattr(options, "members", ()), *wrapped]
     return list(dict.fromkeys([*kinds, *BASELINES]))
 
 

@@ -20,7 +20,14 @@ from cellula.core.run import RunContext
 from cellula.evaluation.comparison import compare
 from cellula.evaluation.question import joint_codes, labels_of
 
-__all__ = ["ConformalFitted", "SplitConformal", "SplitConformalOptions", "unit_quantile"]
+__all__ = [
+    "ConformalFitted",
+    "SplitConformal",
+    "SplitConformalOptions",
+    "unit_quantile",
+    "units_needed",
+    "widened",
+]
 
 #: Fewest calibration groups from which a perturbation gets a scale of its own.
 MIN_GROUPS = 20
@@ -80,11 +87,7 @@ class ConformalFitted:
         position = pd.Index(self.readouts).get_indexer(list(batch.readouts))
         labels = batch.queries.perturbation
         scale = np.array([self.scales.get(str(name), 1.0) for name in labels.categories])
-        width = self.half_width[position] * scale[labels.codes][:, None]
-        lower, upper = batch.mean - width, batch.mean + width
-        if batch.value_type.is_non_negative:
-            lower, upper = np.maximum(lower, 0.0), np.maximum(upper, 0.0)
-        return replace(batch, lower=lower, upper=upper)
+        return widened(batch, self.half_width[position] * scale[labels.codes][:, None])
 
     def state(self) -> State:
         """The state of the model inside, under ``fitted``, beside the calibration."""
@@ -152,7 +155,7 @@ class SplitConformal:
         near the level in practice, without the guarantee of a split).
         """
         level, n_units = self.options.level, len(held_out.units)
-        needed = int(np.ceil(level / (1.0 - level) - TOLERANCE))
+        needed = units_needed(level)
         if n_units < needed:
             reason = (
                 f"{n_units} calibration unit(s) of {unit}; an interval of {level:.0%} needs "
@@ -195,12 +198,25 @@ def unit_quantile(scores: Floats, unit: Codes, level: float) -> Floats:
     codes = np.unique(unit, return_inverse=True)[1]
     size = np.bincount(codes)
     weight = 1.0 / (size[codes] * (len(size) + 1.0))
-    quantile = np.empty(scores.shape[1])
-    for column in range(scores.shape[1]):
-        order = np.argsort(scores[:, column], kind="stable")
-        reached = np.flatnonzero(np.cumsum(weight[order]) >= level - TOLERANCE)
-        quantile[column] = scores[order[reached[0]], column] if len(reached) else np.inf
-    return quantile
+    order = np.argsort(scores, axis=0, kind="stable")
+    is_reached = np.cumsum(weight[order], axis=0) >= level - TOLERANCE
+    found = np.take_along_axis(scores, np.take_along_axis(order, is_reached.argmax(0)[None], 0), 0)
+    return np.where(is_reached.any(axis=0), found[0], np.inf)
+
+
+def units_needed(level: float) -> int:
+    """The fewest calibration units of which an interval of this level is finite: 9 for 90 %."""
+    return int(np.ceil(level / (1.0 - level) - TOLERANCE))
+
+
+def widened(batch: Prediction, width: Floats) -> Prediction:
+    """A batch with the interval mean -+ width (queries, readouts), not below 0 where values
+    are not.
+    """
+    lower, upper = batch.mean - width, batch.mean + width
+    if batch.value_type.is_non_negative:
+        lower, upper = np.maximum(lower, 0.0), np.maximum(upper, 0.0)
+    return replace(batch, lower=lower, upper=upper)
 
 
 def _distinct(queries: QueryTable) -> QueryTable:

@@ -21,7 +21,7 @@ from cellula.models.baselines.encoding import label_positions
 from cellula.models.baselines.population import ControlCells
 from cellula.models.baselines.reference import Reference, control_rows
 
-__all__ = ["Answer", "Effect", "Effects", "joined"]
+__all__ = ["HALF_WIDTH", "Answer", "Effect", "Effects", "joined"]
 
 #: How many queries a batch holds at most, and how many predicted values (of 8 bytes).
 MAX_ROWS = 65_536

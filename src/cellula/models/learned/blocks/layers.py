@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from torch import nn
 
+from cellula.models.learned.blocks.dropout import Dropout
+
 __all__ = ["mlp"]
 
 
@@ -20,6 +22,6 @@ def mlp(sizes: Sequence[int], *, dropout: float = 0.0) -> nn.Sequential:
     for wide, narrow in pairwise(sizes[:-1]):
         parts += [nn.Linear(wide, narrow), nn.LayerNorm(narrow), nn.SiLU()]
         if dropout > 0:
-            parts.append(nn.Dropout(dropout))
+            parts.append(Dropout(dropout, narrow))
     parts.append(nn.Linear(sizes[-2], sizes[-1]))
     return nn.Sequential(*parts)

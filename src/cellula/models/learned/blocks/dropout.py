@@ -1,0 +1,82 @@
+"""Dropout that can be left on: every pass is one thinned network, the same for all questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Dropout", "spread_of_passes", "thinned"]
+
+
+@final
+class Dropout(nn.Module):
+    """Dropout of units: each on its own in training, off in evaluation, or by one fixed mask.
+
+    share: of units that are hidden; width: how many units there are.
+    """
+
+    def __init__(self, share: float, width: int) -> None:
+        super().__init__()
+        self.share = share
+        self.width = width
+        self._mask: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """X (..., width), thinned."""
+        if self._mask is not None:
+            return x * self._mask.to(x)
+        return nn.functional.dropout(x, self.share, self.training)
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Hide the same units of every row from now on; what is left is scaled up."""
+        kept = torch.rand(self.width, generator=generator, dtype=torch.float64) >= self.share
+        self._mask = kept / (1.0 - self.share)
+
+    def clear(self) -> None:
+        """As if no mask had been drawn."""
+        self._mask = None
+
+
+@contextmanager
+def thinned(network: nn.Module, generator: torch.Generator) -> Iterator[None]:
+    """The network with units hidden by one mask a layer, drawn from ``generator``.
+
+    Only :class:`Dropout` layers change. The mask does not depend on the rows that pass, so an
+    answer does not depend on the other questions. Within a ``torch_scope``.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, Dropout)]
+    for layer in layers:
+        layer.draw(generator)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.clear()
+
+
+def spread_of_passes(
+    network: nn.Module, ask: Callable[[], Tensor], passes: int, generator: torch.Generator
+) -> Tensor:
+    """Standard deviation of ``ask()`` over thinned networks, shaped like its answer.
+
+    Each pass draws the weights of one network from the approximate posterior [gal2016]_; at least
+    2 passes. Welford's sums, so that memory does not grow with the passes.
+    """
+    mean: Tensor | None = None
+    square: Tensor | None = None
+    for number in range(1, passes + 1):
+        with thinned(network, generator), torch.no_grad():
+            found = ask()
+        if mean is None or square is None:
+            mean, square = found.clone(), torch.zeros_like(found)
+            continue
+        gap = found - mean
+        mean += gap / number
+        square += gap * (found - mean)
+    if square is None or passes < 2:
+        raise ValueError(f"{passes} pass(es) have no spread; expected at least 2")
+    return torch.sqrt(square / (passes - 1))
