@@ -110,15 +110,12 @@ def test_genes_are_input_vectors(tmp_path: Path, run: RunContext) -> None:
     assert found.table().shape == (2, 16)
 
 
-def test_names_of_genes_may_stand_in_a_column(tmp_path: Path, run: RunContext) -> None:
+def test_names_of_another_kind_are_told(tmp_path: Path, run: RunContext) -> None:
     bert_checkpoint(tmp_path)
     data = cells()
-    data.data.var["ensembl"] = data.data.var_names.to_numpy()
     data.data.var_names = [f"symbol{i}" for i in range(len(ASKED))]
-    with pytest.raises(DataError, match=r"knows 0 of 14.*symbol0.*ENSG00.*gene_column"):
+    with pytest.raises(DataError, match=r"knows 0 of 14.*symbol0.*ENSG00.*--gene-column"):
         opened(tmp_path).embed_cells(data, run)
-    named = opened(tmp_path, gene_column="ensembl").embed_cells(data, run)
-    assert np.array_equal(named.values, opened(tmp_path).embed_cells(cells(), run).values)
 
 
 @pytest.mark.requirement("K1")

@@ -34,10 +34,8 @@ BLOCK = 64
 
 
 class CheckpointOptions(Options):
-    """What every embedder may be told."""
+    """What every embedder that reads genes may be told."""
 
-    gene_column: str = ""
-    """Column of var that holds the checkpoint's gene names (Ensembl ids, say); "": the readouts."""
     min_coverage: float = Field(default=0.5, ge=0, le=1)
     """The least share of the genes that a checkpoint must know."""
 
@@ -66,8 +64,8 @@ class KnownGenes:
         index = pd.Index(list(names), dtype=object)
         if not index.is_unique:
             raise DataError(
-                f"the gene {index[index.duplicated()][0]!r} occurs twice; name another column with "
-                "gene_column, or sum the columns of one gene first"
+                f"the gene {index[index.duplicated()][0]!r} occurs twice; name another column "
+                "(--gene-column), or sum the columns of one gene first"
             )
         token = np.array([vocabulary.get(name, -1) for name in names], np.int64)
         position = np.flatnonzero(token >= 0)
@@ -78,8 +76,8 @@ class KnownGenes:
             raise DataError(
                 f"{what} knows {len(position)} of {len(token)} genes ({coverage:.0%}; at least "
                 f"{least:.0%} is asked); it lacks e.g. {', '.join(missing[:SHOWN])} and knows e.g. "
-                f"{', '.join(known[:SHOWN])}: are these the same kind of name? Name the column of "
-                "var that holds the checkpoint's with gene_column, or lower min_coverage"
+                f"{', '.join(known[:SHOWN])}: are these the same kind of name? Call the readouts "
+                "as it does (cellula data embed --gene-column), or lower min_coverage"
             )
         return cls(position, token[position], coverage, missing)
 
@@ -107,7 +105,7 @@ class ExpressedGenes:
         checkpoint: Checkpoint,
     ) -> ExpressedGenes:
         """Of a dataset of counts or log1p values; DataError on others or on strange names."""
-        names = _gene_names(data, options.gene_column)
+        names = data.readouts
         what = f"the checkpoint {checkpoint.name!r}"
         known = KnownGenes.among(names, vocabulary, options.min_coverage, what)
         cells = tuple(data.obs.index.astype(str))
@@ -174,17 +172,6 @@ def embedding_of_rows(
     dimensions = _dimensions(checkpoint, rows.shape[1])
     values = rows[known.token]
     return Embedding(values, names, dimensions, checkpoint, known.coverage, known.missing)
-
-
-def _gene_names(data: Dataset, column: str) -> list[str]:
-    if not column:
-        return list(data.readouts)
-    var = data.data.var
-    if column not in var:
-        raise DataError(
-            f"var has no column {column!r}; it has: {', '.join(map(str, var.columns)) or 'none'}"
-        )
-    return [str(name) for name in var[column]]
 
 
 def _dimensions(checkpoint: Checkpoint, n: int) -> tuple[str, ...]:
