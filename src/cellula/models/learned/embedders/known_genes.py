@@ -27,6 +27,8 @@ __all__ = [
     "in_blocks",
 ]
 
+#: What the counts of a cell are scaled to.
+PER = 1e4
 #: Names shown as examples.
 SHOWN = 5
 #: Cells that are dense together; of the tokens of a block none is longer than the longest cell.
@@ -134,6 +136,17 @@ class ExpressedGenes:
                 "that the checkpoint knows; drop such cells first"
             )
         return np.asarray(values, np.float64)
+
+    def log_block(self, rows: slice) -> NDArray[np.float64]:
+        """log(1 + counts per 10,000 of the cell's readouts) of the known genes: (cells, known).
+
+        Values that are logarithms are taken as they stand. DataError as :meth:`block`.
+        """
+        known = self.block(rows)
+        if self.is_log:
+            return np.asarray(np.log1p(known), np.float64)
+        total = dense(self.matrix[rows]).sum(axis=1, keepdims=True)
+        return np.asarray(np.log1p(known / total * PER), np.float64)
 
     def embedding(self, values: NDArray[np.float32], checkpoint: Checkpoint) -> Embedding:
         """The vectors (cells, dimensions) of these cells with their names and coverage."""
