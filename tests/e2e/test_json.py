@@ -54,6 +54,8 @@ def prepare(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     data.X = np.asarray(data.X) + 0.5 * shift
     data.write_h5ad("cells.h5ad")
     pd.DataFrame({"perturbation": ["G1"], "context": ["k562"]}).to_csv("queries.csv", index=False)
+    np.save("v.npy", np.ones((data.n_obs, 2)))
+    Path("v.names.json").write_text(json.dumps(list(data.obs_names)))
     Path("studies").mkdir()
     amended = study.read_text().replace("A toy", "A better toy")
     Path("amended.toml").write_text(amended)
@@ -70,6 +72,7 @@ WORDS = {
     "data get": "gdsc",
     "data describe": "cells.h5ad",
     "data convert": "cells.h5ad cells.zarr",
+    "data embed": "cells.h5ad --with precomputed --checkpoint v.npy --to e.h5ad --value-type log1p",
     "data integrate": f"--data cells.h5ad --roles {ROLES},batch=who --method combat --out c.h5ad",
     "cite": "toy.toml",
     "check": "toy.toml",

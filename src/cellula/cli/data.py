@@ -8,16 +8,18 @@ from typing import Annotated
 import typer
 
 from cellula.cli.convert import convert
+from cellula.cli.embed import embed
 from cellula.cli.integrate import integrate
 from cellula.cli.terminal import print_json, say
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Public data sets and files: list, get, describe, convert, integrate.",
+    help="Public data sets and files: list, get, describe, convert, embed, integrate.",
     no_args_is_help=True,
 )
 app.command("convert")(convert)
+app.command("embed")(embed)
 app.command("integrate")(integrate)
 
 #: Below this area under the ROC two data sets are called alike.

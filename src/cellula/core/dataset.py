@@ -34,7 +34,9 @@ class Provenance:
     """Where a dataset comes from and what may be done with it.
 
     sources: SHA-256 by name of every file read. license: SPDX expression or ``"unknown"``.
-    duo: Data Use Ontology codes. jurisdiction, residency: ISO 3166 country codes.
+    duo: Data Use Ontology codes. jurisdiction, residency: ISO 3166 country codes. embeddings:
+    name of a file of features -> what is known of the vectors in it (``of``, ``coverage``,
+    ``missing``, ``checkpoint``), JSON values.
     """
 
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -43,6 +45,7 @@ class Provenance:
     jurisdiction: str = ""
     residency: tuple[str, ...] = ()
     citation: str = ""
+    embeddings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

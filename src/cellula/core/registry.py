@@ -30,6 +30,7 @@ KINDS = (
     "uncertainty",
     "gate",
     "transform",
+    "embedder",
     "reader",
     "writer",
     "source",

@@ -147,6 +147,8 @@ class DataSource(BaseModel):
     """The columns of a table that are readouts; a table without ``layout`` needs them."""
     harmonise: Harmonise | None = None
     """How batches are brought together; profiles only."""
+    embedding: str | None = Field(default=None, pattern=r"^(obsm|varm):[0-9A-Za-z_.-]+$")
+    """Vectors that are the features: ``varm:KEY`` of genes, ``obsm:KEY`` of cells, their mean."""
     dose_unit: str | None = None
     """Unit of the dose column."""
     time_unit: str | None = None
@@ -195,6 +197,8 @@ class DataSource(BaseModel):
         mistakes = [] if self.value_type else ["value_type is missing: say what the numbers are"]
         if self.labels:
             mistakes.append("labels belong to a feature table; obs columns of profiles stay labels")
+        if self.embedding:
+            mistakes.append("embedding belongs to features; profiles keep what stands in obsm")
         for role, unit, key in (
             ("dose_molar", self.dose_unit, "dose_unit"),
             ("time_s", self.time_unit, "time_unit"),
@@ -247,10 +251,28 @@ class DataSource(BaseModel):
         ]
         if self.layout is not None:
             return mistakes + self._turned_mistakes(self.layout, label)
+        if self.embedding is not None:
+            return mistakes + self._vector_mistakes(self.embedding, label)
         if set(self.columns) != {label}:
             mistakes.append(
                 f"columns must name the column of the {label} labels: "
                 f'columns = {{ {label} = "..." }}'
+            )
+        return mistakes
+
+    def _vector_mistakes(self, embedding: str, label: str) -> list[str]:
+        """Mistakes of vectors of genes, or of cells whose labels stand in obs."""
+        mistakes = ["vectors have no columns: leave labels out"] if self.labels else []
+        if embedding.startswith("varm:"):
+            if label != "perturbation" or set(self.columns) - {label} or self.where:
+                mistakes.append(
+                    "vectors of genes (varm) are perturbation_features; columns.perturbation may "
+                    "name the column of var with the names, and 'where' is for rows of obs"
+                )
+        elif set(self.columns) != {label}:
+            mistakes.append(
+                f"vectors of cells (obsm) are averaged by a column of obs: columns = {{ {label} = "
+                '"..." }'
             )
         return mistakes
 

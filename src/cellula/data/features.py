@@ -14,6 +14,7 @@ from cellula.core.numerals import plural
 from cellula.core.perturbation import components
 from cellula.core.roles import ROLES
 from cellula.data.data_source import DataSource, Layout
+from cellula.data.embedding import embedding_of
 from cellula.data.layout import turn
 from cellula.data.roles import CONTROL, keep_rows, label_text, require_columns
 
@@ -30,6 +31,8 @@ def feature_table(content: object, source: DataSource) -> tuple[pd.DataFrame, pd
     file, label = source.name, source.role.removesuffix("_features")
     if source.layout is not None:
         return _turned(content, source, source.layout)
+    if source.embedding is not None:
+        return _vectors(content, source, source.embedding)
     table = _as_table(content, file)
     if source.where:
         table = table[keep_rows(table, source.where, file)]
@@ -54,6 +57,24 @@ def _labels(texts: Sequence[str], label: str, where: str) -> pd.Index:
             "repeated rows); keep one row a label, e.g. with 'where'"
         )
     return index
+
+
+def _vectors(content: object, source: DataSource, entry: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The vectors of genes, or the mean of those of the cells of every label."""
+    file, label = source.name, source.role.removesuffix("_features")
+    is_genes = entry.startswith("varm:")
+    if not isinstance(content, AnnData):
+        raise DataError(f"{file} is no annotated matrix; 'embedding' names an entry of one")
+    matrix: AnnData = content
+    if source.where:
+        matrix = matrix[keep_rows(matrix.obs, source.where, file)]
+    side, column = (matrix.var if is_genes else matrix.obs), source.columns.get(label)
+    if column is not None:
+        require_columns(side, [column], file)
+    table = embedding_of(matrix, entry, None if column is None else side[column], file)
+    index = _labels([str(name) for name in table.index], label, f"{file}: {entry}")
+    kept = table.drop(columns=list(source.exclude), errors="ignore").set_axis(index)
+    return kept, pd.DataFrame(index=index)
 
 
 def _turned(

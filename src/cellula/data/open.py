@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from anndata import AnnData
@@ -13,6 +15,7 @@ from cellula.core.errors import DataError
 from cellula.core.value_type import ValueType
 from cellula.data.catalogue import source as catalogue
 from cellula.data.data_source import DataSource, Layout
+from cellula.data.embedding import provenance_of
 from cellula.data.features import feature_table, join_labels, join_tables, require_coverage
 from cellula.data.profiles import profiles_of
 from cellula.io.digest import hash_source
@@ -38,9 +41,12 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
     data = profiles_of(_content(profiles, paths), profiles)
     require_control(data.obs, profiles)
     joined: dict[str, pd.DataFrame | None] = {}
+    vectors: dict[str, Mapping[str, Any]] = {}
     for role in ("context", "perturbation"):
         tables = [item for item in sources if item.role == f"{role}_features"]
-        parts = [feature_table(_content(item, paths), item) for item in tables]
+        contents = [_content(item, paths) for item in tables]
+        parts = [feature_table(one, item) for one, item in zip(contents, tables, strict=True)]
+        vectors |= _embeddings(contents, tables)
         names = [item.name for item in tables]
         joined[role] = join_tables([features for features, _ in parts], names)
         require_coverage(joined[role], data.obs, role)
@@ -51,13 +57,24 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
         _value_type(profiles),
         joined["context"],
         joined["perturbation"],
-        _provenance(sources, hashes),
+        replace(_provenance(sources, hashes), embeddings=vectors),
         {} if isinstance(data, AnnData) else dict(profiles.value_types),
     )
 
 
 def _content(item: DataSource, paths: Mapping[str, Path]) -> object:
     return read(paths[item.name], item.format, item.label_columns)
+
+
+def _embeddings(
+    contents: Sequence[object], sources: Sequence[DataSource]
+) -> dict[str, Mapping[str, Any]]:
+    """What the files tell of the vectors that are features, by name; nothing told is unknown."""
+    return {
+        item.name: {"entry": item.embedding, **provenance_of(content, item.embedding)}
+        for content, item in zip(contents, sources, strict=True)
+        if item.embedding is not None and isinstance(content, AnnData)
+    }
 
 
 def _the_profiles(sources: Sequence[DataSource]) -> DataSource:

@@ -76,6 +76,7 @@ def sources_bias(data: Dataset, options: SourcesBiasOptions | None = None) -> Ev
         *(finding for row in rows for finding in _column_findings(row, limits)),
         *_pair_findings(pairs, limits),
         *_provenance_findings(data),
+        *_weight_findings(data),
     ]
     provenance = data.provenance
     payload = {
@@ -220,6 +221,22 @@ def _pair_findings(pairs: list[dict[str, Any]], limits: SourcesBiasOptions) -> l
         for pair in pairs
         if pair["value"] >= limits.max_association
     ]
+
+
+def _weight_findings(data: Dataset) -> list[dict[str, str]]:
+    """Vectors of weights that were trained on files of these data, or that tell no source."""
+    mine = set(data.provenance.sources.values())
+    found = []
+    for name, told in data.provenance.embeddings.items():
+        card = told.get("checkpoint")
+        if card is None:
+            found.append(_finding("not_told", name, "which weights made the vectors is not told"))
+            continue
+        shared = sorted(file for file, digest in card["trained_on"].items() if digest in mine)
+        if shared:
+            note = f"the weights saw {', '.join(shared)}: what a claim holds out is not new to them"
+            found.append(_finding("seen_in_pretraining", name, note))
+    return found
 
 
 def _provenance_findings(data: Dataset) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,7 +36,7 @@ class DataCard:
     sources: SHA-256 by file. roles: (role, distinct values). counts: profiles of contexts and
     perturbations, the most frequent first; spread: role -> least, median and most profiles that
     one has. labels: other columns, each with (label, contexts, profiles). names: role -> label
-    -> common name.
+    -> common name. embedding: where vectors that are features come from.
     """
 
     name: str
@@ -57,6 +57,7 @@ class DataCard:
     spread: Mapping[str, tuple[float, float, float]]
     labels: Mapping[str, tuple[tuple[str, int, int], ...]]
     names: Mapping[str, Mapping[str, str]]
+    embedding: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def of(row: Mapping[str, Any]) -> DataCard:
@@ -90,6 +91,7 @@ class DataCard:
                 for one in row.get("labels") or ()
             },
             names={str(role): dict(one) for role, one in (row.get("names") or {}).items()},
+            embedding=dict(row.get("embedding") or {}),
         )
 
 

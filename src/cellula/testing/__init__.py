@@ -9,6 +9,7 @@ Three lines run every rule of a contract over everything that is registered::
 A broken rule raises :class:`NotConformant`, naming the plug-in, the rule and what was found.
 """
 
+from cellula.testing.embedder import EmbedderConformance
 from cellula.testing.gate import GateConformance
 from cellula.testing.metric import MetricConformance
 from cellula.testing.model import ModelConformance
@@ -18,6 +19,7 @@ from cellula.testing.simulator import SimulatorConformance
 from cellula.testing.transform import TransformConformance
 
 __all__ = [
+    "EmbedderConformance",
     "GateConformance",
     "MetricConformance",
     "ModelConformance",

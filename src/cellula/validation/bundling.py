@@ -194,6 +194,8 @@ def _source(source: DataSource, prepared: PreparedStudy) -> dict[str, Any]:
         card |= {} if corrected is None else {"harmonise": corrected}
     else:
         table = getattr(data, source.role)
+        vectors = data.provenance.embeddings.get(source.name)
+        card |= {} if vectors is None else {"embedding": vectors}
         card |= {"n_profiles": len(table), "n_readouts": table.shape[1]}
     return plain(card)  # type: ignore[no-any-return]
 

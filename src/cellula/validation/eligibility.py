@@ -37,7 +37,9 @@ def consent_evidence(prepared: PreparedStudy) -> Evidence:
 
 
 def licence_evidence(prepared: PreparedStudy) -> Evidence:
-    """Evidence ``licence``: licence of every source, whether its values are shared, the use."""
+    """Evidence ``licence``: of every source and of the weights behind vectors, whether its values
+    are shared, the use.
+    """
     shared = may_include_truth(prepared.study.data)
     rows = [
         {
@@ -46,6 +48,14 @@ def licence_evidence(prepared: PreparedStudy) -> Evidence:
             "is_shared": shared and source.role == "profiles",
         }
         for source in prepared.study.data
+    ]
+    rows += [
+        {
+            "name": f"{name}, vectors {told['entry']}",
+            "license": told.get("checkpoint", {}).get("license", "unknown"),
+            "is_shared": False,
+        }
+        for name, told in prepared.data.provenance.embeddings.items()
     ]
     return _evidence("licence", prepared, {"sources": rows, "use": _use(prepared.study)})
 

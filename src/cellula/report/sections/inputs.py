@@ -78,6 +78,7 @@ def _source(card: DataCard) -> list[Block]:
         ("Values", value_words(card.value_type) if card.value_type else ""),
         ("Roles", ", ".join(plural(n, ROLE_NOUNS[r]) for r, n in card.roles if r in ROLE_NOUNS)),
         ("Licence", card.license),
+        *_vectors(card.embedding),
         ("Source", cited(card.citation) if card.citation else "no citation given"),
         *(
             (f"Profiles a {ROLE_NOUNS[role]}", _spread(*one))
@@ -88,6 +89,27 @@ def _source(card: DataCard) -> list[Block]:
     return [
         Heading(f"{card.name} – {plain_words(card.role)}"),
         Facts(tuple(pair for pair in facts if pair[1])),
+    ]
+
+
+def _vectors(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Which weights made the vectors, under which licence, and how much they know."""
+    if not told:
+        return []
+    card = told.get("checkpoint")
+    if not card:
+        return [("Vectors", f"{told['entry']}; the file does not tell which weights made them")]
+    trained = listing(sorted(card.get("trained_on") or {}))
+    return [
+        (
+            "Vectors",
+            f"{told['entry']}: {card['name']} {card['version']}".rstrip()
+            + f" ({plain_words(card['kind'])}), {card['license']}; it knows "
+            f"{percent(told['coverage'])} of the names",
+        ),
+        ("Weights", f"SHA-256 {card['fingerprint']}"),
+        *([("Weights trained on", trained)] if trained else []),
+        *([("Weights cited as", str(card["citation"]))] if card.get("citation") else []),
     ]
 
 

@@ -1,0 +1,1 @@
+"""Foundation models behind one door: checkpoints on this disk as vectors of cells and genes."""
