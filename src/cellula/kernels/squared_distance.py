@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["spread", "squared_e_distance", "squared_e_distance_to_control"]
+__all__ = [
+    "Centre",
+    "centre_of",
+    "e_distance_of",
+    "spread",
+    "squared_e_distance",
+    "squared_e_distance_to_control",
+]
 
 Floats = NDArray[np.float64]
+#: The mean of a sample (d,), and the summed variance of the mean.
+Centre: TypeAlias = tuple[Floats, float]
 
 
 def spread(x: Floats) -> float:
@@ -23,8 +34,18 @@ def squared_e_distance(x: Floats, y: Floats) -> float:
     cancel: it is 2(|a - b|^2 - S_x/n - S_y/m), a and b the means, S the summed variances. So it
     sees nothing but the means; unbiased for twice their squared distance, and negative at times.
     """
-    gap = x.mean(axis=0) - y.mean(axis=0)
-    return 2.0 * (float(gap @ gap) - spread(x) / len(x) - spread(y) / len(y))
+    return e_distance_of(centre_of(x), centre_of(y))
+
+
+def centre_of(x: Floats) -> Centre:
+    """The mean of x (n, d), n >= 2, and the summed variance of that mean."""
+    return x.mean(axis=0), spread(x) / len(x)
+
+
+def e_distance_of(x: Centre, y: Centre) -> float:
+    """:func:`squared_e_distance` of samples whose centres are known."""
+    gap = x[0] - y[0]
+    return 2.0 * (float(gap @ gap) - x[1] - y[1])
 
 
 def squared_e_distance_to_control(
