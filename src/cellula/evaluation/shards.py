@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
@@ -112,9 +112,8 @@ def _cut(n_groups: int, size: int) -> list[tuple[int, int]]:
 
 def _of_shard(shard: _Shard) -> list[list[Terms]]:
     """The terms of a shard, on whatever machine."""
-    with one_blas_thread():
-        parts = [unpacked(folder, shard.first, shard.stop) for folder in shard.folders]
-        return _of_groups(shard.metrics, parts, 0, shard.stop - shard.first)
+    parts = [unpacked(folder, shard.first, shard.stop) for folder in shard.folders]
+    return _of_groups(shard.metrics, parts, 0, shard.stop - shard.first)
 
 
 def _of_groups(
@@ -122,19 +121,25 @@ def _of_groups(
 ) -> list[list[Terms]]:
     """The terms of the groups first, ..., stop - 1: comparison by comparison, for every metric."""
     found: list[list[list[Terms]]] = [[[] for _ in metrics] for _ in comparisons]
-    for group in range(first, max(stop, first + 1)):
-        observed: Population | None = None
-        for comparison, known in zip(comparisons, found, strict=True):
-            part = comparison.part(group, min(group + 1, stop))
-            if observed is None:
-                observed = part.observed_cells
-            part = replace(part, observed_cells=observed)
-            for metric, terms in zip(metrics, known, strict=True):
-                terms.append(metric.terms(part))
+    with one_blas_thread():
+        for group in range(first, max(stop, first + 1)):
+            for part, known in zip(_parts(comparisons, group, stop), found, strict=True):
+                for metric, terms in zip(metrics, known, strict=True):
+                    terms.append(metric.terms(part))
     return [
         [_joined(terms, metric) for terms, metric in zip(known, metrics, strict=True)]
         for known in found
     ]
+
+
+def _parts(comparisons: Sequence[Comparison], group: int, stop: int) -> Iterator[Comparison]:
+    """One group of every comparison, the observed cells of all of them one object."""
+    observed: Population | None = None
+    for comparison in comparisons:
+        part = comparison.part(group, min(group + 1, stop))
+        if observed is None:
+            observed = part.observed_cells
+        yield replace(part, observed_cells=observed)
 
 
 def _joined(parts: Iterable[Terms], metric: Metric) -> Terms:

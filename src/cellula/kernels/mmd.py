@@ -19,12 +19,13 @@ GREATEST_GAMMA = 1e200
 Floats = NDArray[np.float64]
 
 
-def least_gamma(x: Floats) -> float:
-    """The smallest of the five gammas for a reference sample x (n, d), n >= 2: 1 / (4 s^2).
+def least_gamma(x: Any) -> float:
+    """The smallest of the five gammas for a reference sample x (n, d), dense or CSR, n >= 2.
 
-    s^2 is the mean squared distance of two different rows; the gammas are then s^-2 times 1/4,
-    1/2, 1, 2 and 4, per squared unit. At most 1e200, which stands for equal rows: their kernel
-    with another row is 1 where it equals them and 0 elsewhere. NaN for a row that holds one.
+    It is 1 / (4 s^2), s^2 the mean squared distance of two different rows; the gammas are then
+    s^-2 times 1/4, 1/2, 1, 2 and 4, per squared unit. At most 1e200, which stands for equal rows:
+    their kernel with another row is 1 where it equals them and 0 elsewhere. NaN for a row that
+    holds one.
     """
     squared = 2.0 * spread(x)
     if np.isnan(squared):

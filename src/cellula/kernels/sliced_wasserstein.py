@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +36,6 @@ def sliced_wasserstein(x: Floats, y: Floats, along: Floats) -> float:
     return float(wasserstein_sorted(projected(x, along), projected(y, along)).mean())
 
 
-def projected(x: Floats, along: Floats) -> Columns:
-    """The projections of x (n, d) on directions (directions, d), sorted."""
+def projected(x: Any, along: Floats) -> Columns:
+    """The projections of x (n, d), dense or CSR, on directions (directions, d), sorted."""
     return sorted_columns(x @ along.T)

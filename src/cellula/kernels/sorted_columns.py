@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from cellula.core.matrix import dense
+from cellula.kernels.compact import compact
 
 __all__ = ["Columns", "sorted_columns"]
 
@@ -20,24 +20,20 @@ __all__ = ["Columns", "sorted_columns"]
 #: column begins, and the end: (columns + 1,); the number of rows. The zeros are the others.
 Columns: TypeAlias = tuple[NDArray[np.float64], NDArray[np.int64], int]
 
-#: Where more of the values are not 0, whole columns are sorted.
-MOST_SPARSE = 0.25
-
 
 @numba.njit(cache=True, nogil=True)
 def _of_sparse(data, indices, ends):  # type: ignore[no-untyped-def]
     """The sorted values; ends: (columns + 1,) zeros, where columns begin is set down there."""
     d = len(ends) - 1
-    for place in range(len(data)):
-        ends[indices[place] + 1] += data[place] != 0
+    for k in indices:
+        ends[k + 1] += 1
     for k in range(d):
         ends[k + 1] += ends[k]
     values, position = np.empty(ends[d]), ends[:d].copy()
     for place in range(len(data)):
-        if data[place] != 0:
-            k = indices[place]
-            values[position[k]] = data[place]
-            position[k] += 1
+        k = indices[place]
+        values[position[k]] = data[place]
+        position[k] += 1
     for k in range(d):
         values[ends[k] : ends[k + 1]].sort()
     return values
@@ -49,15 +45,10 @@ def sorted_columns(cells: Any) -> Columns:
     A value that is no number stands last in its column.
     """
     n, d = cells.shape
-    n_values = cells.nnz if sp.issparse(cells) else np.count_nonzero(cells)
-    if n_values > MOST_SPARSE * n * d:
-        rows = np.sort(np.ascontiguousarray(dense(cells).T), axis=1)
-        is_kept = rows != 0.0
-        return rows[is_kept], np.append(0, np.cumsum(is_kept.sum(axis=1))), int(n)
-    csr = sp.csr_matrix(cells)
-    if not csr.has_canonical_format:
-        csr = csr.copy()
-        csr.sum_duplicates()
-    ends = np.zeros(d + 1, np.int64)
-    values = _of_sparse(csr.data, csr.indices, ends)
-    return values, ends, int(n)
+    given = compact(cells)
+    if sp.issparse(given):
+        ends = np.zeros(d + 1, np.int64)
+        return _of_sparse(given.data, given.indices, ends), ends, int(n)
+    rows = np.sort(np.ascontiguousarray(given.T), axis=1)
+    is_kept = rows != 0.0
+    return rows[is_kept], np.append(0, np.cumsum(is_kept.sum(axis=1))), int(n)

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from cellula.core.matrix import dense
 from cellula.evaluation.metrics.samples import Sample, distances, is_small, values
 from cellula.kernels.mmd import least_gamma
 from cellula.kernels.pair_sums import cross_sums, matrix_sums, within_sums
@@ -39,18 +41,20 @@ def pair_sums(x: Sample, y: Sample) -> PairSums:
 
 
 def _sums(y: Sample, x: Sample, real: Sample) -> Floats:
-    exponent = math.frexp(max(_largest(x), _largest(y)))[1]
+    exponent = math.frexp(max(x.derived(_largest), y.derived(_largest)))[1]
     if abs(exponent) > WIDE:  # kernels do not depend on the unit, distances are in it
-        near, far, base = (Sample(np.ldexp(values(part), -exponent)) for part in (y, x, real))
+        scale = math.ldexp(1.0, -exponent)
+        near, far, base = (Sample(values(part) * scale) for part in (y, x, real))
         found = _sums(far if x is y else near, far, base)
-        found[0] = math.ldexp(found[0], exponent)
+        found[0] /= scale
         return found
     gamma = real.derived(_gamma)
     if is_small(x, y):
         return matrix_sums(distances(x, y), gamma)
+    left, bounds = dense(values(x)), np.array([0, len(x)])
     if x is y:
-        return np.asarray(within_sums(values(x), np.array([0, len(x)]), gamma=gamma)[0])
-    return np.asarray(cross_sums(values(x), np.array([0, len(x)]), values(y), gamma=gamma)[0])
+        return np.asarray(within_sums(left, bounds, gamma=gamma)[0])
+    return np.asarray(cross_sums(left, bounds, dense(values(y)), gamma=gamma)[0])
 
 
 def _gamma(sample: Sample) -> float:
@@ -58,4 +62,7 @@ def _gamma(sample: Sample) -> float:
 
 
 def _largest(sample: Sample) -> float:
-    return float(np.abs(values(sample)).max(initial=0.0))
+    """The largest size of a value."""
+    cells = values(sample)
+    stored = cells.data if sp.issparse(cells) else cells
+    return float(max(stored.max(initial=0.0), -stored.min(initial=0.0)))

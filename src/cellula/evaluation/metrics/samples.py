@@ -11,12 +11,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
-from cellula.core.matrix import dense
 from cellula.core.memo import Memo
 from cellula.core.metric import Terms
 from cellula.core.prediction import Population
 from cellula.evaluation.metrics.sums import mean_terms
 from cellula.kernels.blas_threads import one_blas_thread
+from cellula.kernels.compact import compact
 from cellula.kernels.pair_distances import squared_distances
 from cellula.kernels.sorted_columns import Columns, sorted_columns
 
@@ -85,8 +85,11 @@ def population_terms(
     return mean_terms(found, np.array(reasons, dtype=str))
 
 
-def values(sample: Sample) -> Floats:
-    """The cells, dense: (cells, readouts)."""
+def values(sample: Sample) -> Any:
+    """The cells (cells, readouts), CSR where most of their values are 0, else dense.
+
+    However the cells are kept, see :func:`~cellula.kernels.compact.compact`.
+    """
     return sample.derived(_values)
 
 
@@ -135,12 +138,12 @@ def _is_finite(sample: Sample) -> bool:
     return bool(np.isfinite(cells.data if sp.issparse(cells) else cells).all())
 
 
-def _values(sample: Sample) -> Floats:
-    return np.ascontiguousarray(dense(sample.cells))
+def _values(sample: Sample) -> Any:
+    return compact(sample.cells)
 
 
 def _columns(sample: Sample) -> Columns:
-    return sorted_columns(sample.cells)
+    return sorted_columns(values(sample))
 
 
 def _distances(y: Sample, x: Sample) -> Floats:

@@ -67,7 +67,7 @@ class SlicedWasserstein:
 
 @lru_cache(maxsize=2)
 def _along(n_dimensions: int) -> NDArray[np.float64]:
-    return directions(n_dimensions, N_DIRECTIONS, KEY)
+    return np.asfortranarray(directions(n_dimensions, N_DIRECTIONS, KEY))
 
 
 def _projected(sample: Sample, along: NDArray[np.float64]) -> Columns:

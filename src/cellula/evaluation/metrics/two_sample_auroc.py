@@ -11,8 +11,9 @@ from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 
 from cellula.core.comparison import Comparison
+from cellula.core.matrix import dense
 from cellula.core.metric import MetricDefinition, Terms
-from cellula.evaluation.metrics.samples import Sample, population_terms, values
+from cellula.evaluation.metrics.samples import Sample, population_terms
 from cellula.evaluation.metrics.sums import ratio
 
 __all__ = ["FEWEST", "TwoSampleAuroc", "separability"]
@@ -63,7 +64,7 @@ class TwoSampleAuroc:
 
 
 def _separability(x: Sample, y: Sample) -> float:
-    return separability(values(x), values(y))
+    return separability(dense(x.cells), dense(y.cells))
 
 
 def separability(x: Floats, y: Floats) -> float:
