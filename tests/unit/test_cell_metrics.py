@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cellula.core import registry
 from cellula.core.prediction import Population
 from cellula.data.harmonise.mixing import mixing
-from cellula.evaluation.metrics import nearest_neighbours
+from cellula.evaluation.metrics import samples
 from cellula.evaluation.metrics.nearest_neighbours import MOST
 from cellula.evaluation.score import score
 from cellula.testing.comparisons import comparison
@@ -123,7 +123,10 @@ def test_ties_share_the_places_that_are_left() -> None:
     assert value("knn_mixing", grid[0][::-1], grid[1]) == pytest.approx(straight, rel=1e-12)
 
 
-def test_mixing_of_many_cells_is_made_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = value("knn_mixing", cells(1), cells(2, 0.3))
-    monkeypatch.setattr(nearest_neighbours, "BLOCK", 7)
-    assert value("knn_mixing", cells(1), cells(2, 0.3)) == pytest.approx(whole, rel=1e-12)
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("knn")])
+def test_distances_of_many_cells_are_made_block_by_block(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = value(name, cells(1), cells(2, 0.3)[:50])
+    monkeypatch.setattr(samples, "MOST_PAIRS", 700)
+    assert value(name, cells(1), cells(2, 0.3)[:50]) == pytest.approx(whole, rel=1e-12)

@@ -55,6 +55,12 @@ class Contest:
     probes: Mapping[str, Comparison] = field(default_factory=dict)
 
     @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """All that terms are made of; a comparison under two names is there twice."""
+        last = () if self.replicate is None else (self.replicate,)
+        return *self.full.values(), *self.halved.values(), *self.probes.values(), *last
+
+    @property
     def anchoring(self) -> Mapping[str, Comparison]:
         """Where anchored scores are taken: the halves where there is a replicate."""
         return self.halved if self.replicate is not None else self.full

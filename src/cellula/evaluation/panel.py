@@ -32,8 +32,7 @@ from cellula.evaluation.paired import PairedTest, adjusted, paired_test
 from cellula.evaluation.probes import Probe, probe
 from cellula.evaluation.resolvability import responses
 from cellula.evaluation.score import score_rows
-from cellula.evaluation.scorer import Scorer
-from cellula.evaluation.shards import shards_of
+from cellula.evaluation.scorer import scorers
 from cellula.evaluation.spread import draw_summary, spread_table
 from cellula.evaluation.strata import StratumMasks, strata_of, stratum_scores
 from cellula.evaluation.summary import OVERALL, summary_table
@@ -206,10 +205,11 @@ def _scored(asked: _Asked, names: Sequence[str]) -> _Tables:
     weights.draw(contest)
     masks = StratumMasks(strata_of(asked.responses), contest)
     trivial = {name: contest.full[name] for name in contest.baselines}
-    shards = shards_of(asked.run, len(names))
+    metrics: dict[str, Metric] = {name: registry.load("metric", name)() for name in names}
+    known = scorers(metrics, contest.comparisons, asked.run)
 
     def by_metric(name: str) -> _OfMetric:
-        scorer = Scorer.of(registry.load("metric", name)(), shards)
+        scorer = known[name]
         found = score_contest(scorer, contest, weights, unit)
         tests = {
             model: paired_test(

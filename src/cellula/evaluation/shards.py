@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,6 +14,7 @@ import numpy as np
 from cellula.core.comparison import Comparison
 from cellula.core.errors import DataError
 from cellula.core.metric import Metric, Terms
+from cellula.core.prediction import Population
 from cellula.core.run import RunContext, each
 from cellula.evaluation.parcel import packed, unpacked
 from cellula.kernels.blas_threads import one_blas_thread
@@ -28,10 +29,10 @@ GROUPS = 4096
 
 @dataclass(frozen=True, slots=True)
 class _Shard:
-    """What a worker gets: the metric, where the comparison lies, which groups of it."""
+    """What a worker gets: the metrics, where the comparisons lie, which groups of them."""
 
-    metric: Metric
-    folder: Path
+    metrics: tuple[Metric, ...]
+    folders: tuple[Path, ...]
     first: int
     stop: int
 
@@ -54,17 +55,38 @@ class Shards:
         definition, n_groups = metric.definition, len(comparison.groups)
         if not definition.is_per_group:
             return metric.terms(comparison)
-        size = GROUPS_WITH_CELLS if definition.needs_cells else GROUPS
-        parts = [(first, min(first + size, n_groups)) for first in range(0, n_groups, size)]
+        if definition.needs_cells:
+            return self.terms_of_cells([metric], [comparison])[0][0]
+        parts = _cut(n_groups, GROUPS)
         if len(parts) < 2:
             return metric.terms(comparison)
-        if definition.needs_cells and self._run.cluster is not None:
-            folder = self._parcel(comparison)
-            shards = [_Shard(metric, folder, *part) for part in parts]
-            return _joined(self._run.cluster.map(_terms, shards), metric)
         return _joined(
             each(lambda part: metric.terms(comparison.part(*part)), parts, self._run), metric
         )
+
+    def terms_of_cells(
+        self, metrics: Sequence[Metric], comparisons: Sequence[Comparison]
+    ) -> list[list[Terms]]:
+        """The terms of metrics that are per group and need cells: comparison by comparison.
+
+        The comparisons share the observed cells. A group is looked at by all metrics in all
+        comparisons before the next one: what they make of its cells is made once.
+        """
+        parts = _cut(len(comparisons[0].groups), GROUPS_WITH_CELLS)
+        if self._run.cluster is not None and len(parts) > 1:
+            folders = tuple(map(self._parcel, comparisons))
+            shards = [_Shard(tuple(metrics), folders, *part) for part in parts]
+            found = self._run.cluster.map(_of_shard, shards)
+        else:
+            found = each(lambda part: _of_groups(metrics, comparisons, *part), parts, self._run)
+        shares = list(found)
+        return [
+            [
+                _joined((share[one][place] for share in shares), metric)
+                for place, metric in enumerate(metrics)
+            ]
+            for one in range(len(comparisons))
+        ]
 
     def _parcel(self, comparison: Comparison) -> Path:
         """Where a comparison lies for the workers, written once."""
@@ -83,10 +105,41 @@ def shards_of(run: RunContext, n_metrics: int) -> Shards:
     return Shards(replace(run, threads=max(1, run.threads // max(n_metrics, 1))))
 
 
-def _terms(shard: _Shard) -> Terms:
+def _cut(n_groups: int, size: int) -> list[tuple[int, int]]:
+    """The first group of every shard, and the first that is no longer in it; one at least."""
+    return [(first, min(first + size, n_groups)) for first in range(0, max(n_groups, 1), size)]
+
+
+def _of_shard(shard: _Shard) -> list[list[Terms]]:
     """The terms of a shard, on whatever machine."""
+    parts = [unpacked(folder, shard.first, shard.stop) for folder in shard.folders]
+    return _of_groups(shard.metrics, parts, 0, shard.stop - shard.first)
+
+
+def _of_groups(
+    metrics: Sequence[Metric], comparisons: Sequence[Comparison], first: int, stop: int
+) -> list[list[Terms]]:
+    """The terms of the groups first, ..., stop - 1: comparison by comparison, for every metric."""
+    found: list[list[list[Terms]]] = [[[] for _ in metrics] for _ in comparisons]
     with one_blas_thread():
-        return shard.metric.terms(unpacked(shard.folder, shard.first, shard.stop))
+        for group in range(first, max(stop, first + 1)):
+            for part, known in zip(_parts(comparisons, group, stop), found, strict=True):
+                for metric, terms in zip(metrics, known, strict=True):
+                    terms.append(metric.terms(part))
+    return [
+        [_joined(terms, metric) for terms, metric in zip(known, metrics, strict=True)]
+        for known in found
+    ]
+
+
+def _parts(comparisons: Sequence[Comparison], group: int, stop: int) -> Iterator[Comparison]:
+    """One group of every comparison, the observed cells of all of them one object."""
+    observed: Population | None = None
+    for comparison in comparisons:
+        part = comparison.part(group, min(group + 1, stop))
+        if observed is None:
+            observed = part.observed_cells
+        yield replace(part, observed_cells=observed)
 
 
 def _joined(parts: Iterable[Terms], metric: Metric) -> Terms:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from cellula.core import registry
+from cellula.core.metric import Metric
 from cellula.core.run import RunContext, each
 from cellula.evaluation.contest import Contest, Resamples, ScoredMetric, score_contest
-from cellula.evaluation.scorer import Scorer
-from cellula.evaluation.shards import shards_of
+from cellula.evaluation.scorer import scorers
 from cellula.evaluation.summary import summary_table
 
 __all__ = ["draw_summary", "spread_table"]
@@ -29,11 +29,11 @@ def draw_summary(
     """The summary of one more draw of folds and halves; resamples as in the first."""
     weights = Resamples(run.child("bootstrap"))
     weights.draw(contest)
-    shards = shards_of(run, len(metrics))
+    loaded: dict[str, Metric] = {name: registry.load("metric", name)() for name in metrics}
+    known = scorers(loaded, contest.comparisons, run)
 
     def by_metric(name: str) -> list[ScoredMetric]:
-        scorer = Scorer.of(registry.load("metric", name)(), shards)
-        return score_contest(scorer, contest, weights, unit)
+        return score_contest(known[name], contest, weights, unit)
 
     parts = list(each(by_metric, tuple(metrics), run, "metrics, another draw"))
     return summary_table([one for part in parts for one in part])

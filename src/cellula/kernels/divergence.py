@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-__all__ = ["histogram_divergence", "neighbour_divergence"]
+from cellula.kernels.sorted_columns import Columns, sorted_columns
+
+__all__ = ["histogram_divergence", "histogram_divergence_sorted", "neighbour_divergence"]
 
 #: Bins of equal width over the range of the first sample; one more on each side is open.
 BINS = 10
@@ -18,43 +22,71 @@ Floats = NDArray[np.float64]
 
 
 @numba.njit(cache=True, nogil=True)
-def _shares(values, low, width):  # type: ignore[no-untyped-def]
-    """Share of the values (n, d) in each bin, smoothed: (d, bins + 2); each column's last is
-    what lies above, its first what lies below.
-    """
-    n, d = values.shape
-    shares = np.full((d, BINS + 2), PSEUDO_COUNT)
-    for i in range(n):
-        for k in range(d):
-            above = values[i, k] - low[k]
-            if above < 0.0:
-                shares[k, 0] += 1.0
-            elif above > width[k]:
-                shares[k, BINS + 1] += 1.0
-            elif above == width[k]:
-                shares[k, BINS] += 1.0
-            else:
-                shares[k, 1 + min(int(above / width[k] * BINS), BINS - 1)] += 1.0
-    return shares / (n + PSEUDO_COUNT * (BINS + 2))
+def _bin(above, width):  # type: ignore[no-untyped-def]
+    """The bin of a value so far above the least of the first sample."""
+    if above < 0.0:
+        return 0
+    if above > width:
+        return BINS + 1
+    if above == width:
+        return BINS
+    return 1 + min(int(above / width * BINS), BINS - 1)
 
 
-def histogram_divergence(x: Floats, y: Floats) -> Floats:
+@numba.njit(cache=True, nogil=True)
+def _counted(values, zeros, low, width, counts):  # type: ignore[no-untyped-def]
+    """Set down how many values lie in each bin; zeros: how many more are 0."""
+    counts[:] = 0
+    for value in values:
+        counts[_bin(value - low, width)] += 1
+    if zeros > 0:
+        counts[_bin(0.0 - low, width)] += zeros
+
+
+@numba.njit(cache=True, nogil=True)
+def _divergences(x, x_ends, n, y, y_ends, m, logs):  # type: ignore[no-untyped-def]
+    """Of every column; logs: of counts 0, 1, ... with the pseudo-count."""
+    d, room = len(x_ends) - 1, PSEUDO_COUNT * (BINS + 2)
+    found = np.empty(d)
+    of_x, of_y = np.empty(BINS + 2, np.int64), np.empty(BINS + 2, np.int64)
+    scale = np.log((m + room) / (n + room))
+    for k in range(d):
+        left, right = x[x_ends[k] : x_ends[k + 1]], y[y_ends[k] : y_ends[k + 1]]
+        zeros = n - len(left)
+        is_number = True
+        for values in (left, right):
+            if len(values):
+                is_number &= np.isfinite(values[0]) and np.isfinite(values[-1])
+        if not is_number:
+            found[k] = np.nan
+            continue
+        low, high = (left[0], left[-1]) if len(left) else (0.0, 0.0)
+        if zeros > 0:
+            low, high = min(low, 0.0), max(high, 0.0)
+        _counted(left, zeros, low, high - low, of_x)
+        _counted(right, m - len(right), low, high - low, of_y)
+        total = 0.0
+        for b in range(BINS + 2):
+            share = (of_x[b] + PSEUDO_COUNT) / (n + room)
+            total += share * (logs[of_x[b]] - logs[of_y[b]] + scale)
+        found[k] = max(total, 0.0)
+    return found
+
+
+def histogram_divergence_sorted(x: Columns, y: Columns) -> Floats:
+    """:func:`histogram_divergence` of columns that are sorted."""
+    logs = np.log(np.arange(max(x[2], y[2]) + 1) + PSEUDO_COUNT)
+    return np.asarray(_divergences(*x, *y, logs), np.float64)
+
+
+def histogram_divergence(x: Any, y: Any) -> Floats:
     """Kullback-Leibler divergence of y from x in every column: (d,), in nats [kullback1951]_.
 
-    x: (n, d), the reference; y: (m, d). Ten bins of equal width over the range of x and an open
-    one on either side, 1/2 added to every count: sum of p log(p / q), p of x, q of y. Not
-    negative, 0 for equal samples, not symmetric. NaN for a column that holds one.
+    x: (n, d), the reference; y: (m, d), dense or CSR. Ten bins of equal width over the range of x
+    and an open one on either side, 1/2 added to every count: sum of p log(p / q), p of x, q of y.
+    Not negative, 0 for equal samples, not symmetric. NaN for a column that holds one.
     """
-    is_number = np.isfinite(x).all(axis=0) & np.isfinite(y).all(axis=0)
-    found = np.full(x.shape[1], np.nan)
-    left, right = np.asarray(x[:, is_number]), np.asarray(y[:, is_number])
-    if left.shape[1] == 0:
-        return found
-    low = left.min(axis=0)
-    width = left.max(axis=0) - low
-    p, q = _shares(left, low, width), _shares(right, low, width)
-    found[is_number] = np.maximum((p * np.log(p / q)).sum(axis=1), 0.0)
-    return found
+    return histogram_divergence_sorted(sorted_columns(x), sorted_columns(y))
 
 
 def neighbour_divergence(x: Floats, y: Floats, k: int = 5) -> float:

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from cellula.kernels.pair_sums import cross_sums, within_sums
 
-__all__ = ["energy_distance", "energy_to_control", "energy_values", "summed_distances"]
+__all__ = [
+    "energy_distance",
+    "energy_of_sums",
+    "energy_to_control",
+    "energy_values",
+    "summed_distances",
+]
 
 Floats = NDArray[np.float64]
 
@@ -32,10 +38,19 @@ def energy_distance(x: Floats, y: Floats, *, is_sized: bool = False) -> float:
     then that of a sample y of n rows, whatever m is, and nothing changes where m = n.
     """
     n, m = len(x), len(y)
-    within_y = float(within_sums(y, np.array([0, m]))[0, 0])
-    within_x = float(within_sums(x, np.array([0, n]))[0, 0])
-    value = 2.0 * summed_distances(x, y) / (n * m)
-    value -= within_x / (n * n) + within_y / (m * m)
+    within_x, within_y = (float(within_sums(z, np.array([0, len(z)]))[0, 0]) for z in (x, y))
+    return energy_of_sums((summed_distances(x, y), within_x, within_y), n, m, is_sized=is_sized)
+
+
+def energy_of_sums(
+    sums: tuple[float, float, float], n: int, m: int, *, is_sized: bool = False
+) -> float:
+    """:func:`energy_distance` from sums of distances over all pairs: of x with y, x, y with itself.
+
+    n, m: rows of x and y.
+    """
+    between, within_x, within_y = sums
+    value = 2.0 * between / (n * m) - (within_x / (n * n) + within_y / (m * m))
     if is_sized and m != n:
         value += (1.0 / n - 1.0 / m) * within_y / (m * (m - 1))
     return value

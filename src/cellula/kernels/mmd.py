@@ -11,7 +11,7 @@ from cellula.kernels.energy import energy_values
 from cellula.kernels.pair_sums import cross_sums, within_sums
 from cellula.kernels.squared_distance import spread
 
-__all__ = ["energy_and_mmd_to_control", "least_gamma", "squared_mmd"]
+__all__ = ["energy_and_mmd_to_control", "least_gamma", "mmd_of_sums", "squared_mmd"]
 
 #: Above this the kernel of two rows is 1 where they are equal and 0 elsewhere.
 GREATEST_GAMMA = 1e200
@@ -19,12 +19,13 @@ GREATEST_GAMMA = 1e200
 Floats = NDArray[np.float64]
 
 
-def least_gamma(x: Floats) -> float:
-    """The smallest of the five gammas for a reference sample x (n, d), n >= 2: 1 / (4 s^2).
+def least_gamma(x: Any) -> float:
+    """The smallest of the five gammas for a reference sample x (n, d), dense or CSR, n >= 2.
 
-    s^2 is the mean squared distance of two different rows; the gammas are then s^-2 times 1/4,
-    1/2, 1, 2 and 4, per squared unit. At most 1e200, which stands for equal rows: their kernel
-    with another row is 1 where it equals them and 0 elsewhere. NaN for a row that holds one.
+    It is 1 / (4 s^2), s^2 the mean squared distance of two different rows; the gammas are then
+    s^-2 times 1/4, 1/2, 1, 2 and 4, per squared unit. At most 1e200, which stands for equal rows:
+    their kernel with another row is 1 where it equals them and 0 elsewhere. NaN for a row that
+    holds one.
     """
     squared = 2.0 * spread(x)
     if np.isnan(squared):
@@ -44,6 +45,16 @@ def squared_mmd(x: Floats, y: Floats, gamma: float, *, is_sized: bool = False) -
     within_y = within_sums(y, np.array([0, m]), gamma=gamma)[0, 1:]
     within_x = within_sums(x, np.array([0, n]), gamma=gamma)[0, 1:]
     between = cross_sums(x, np.array([0, n]), y, gamma=gamma)[0, 1:]
+    return mmd_of_sums((between, within_x, within_y), n, m, is_sized=is_sized)
+
+
+def mmd_of_sums(
+    sums: tuple[Floats, Floats, Floats], n: int, m: int, *, is_sized: bool = False
+) -> Floats:
+    """:func:`squared_mmd` from sums of kernels over all pairs, (5,) each: of x with y, x, y with
+    itself; n, m: rows of x and y.
+    """
+    between, within_x, within_y = sums
     value = within_x / n**2 + within_y / m**2 - 2.0 * between / (n * m)
     if is_sized and m != n:
         value = value + (1.0 / n - 1.0 / m) * (1.0 - (within_y - m) / (m * (m - 1)))

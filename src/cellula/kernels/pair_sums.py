@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cellula.kernels.blas_threads import one_blas_thread
 from cellula.kernels.exponential import exponential
 
-__all__ = ["N_BANDWIDTHS", "cross_sums", "within_sums"]
+__all__ = ["N_BANDWIDTHS", "cross_sums", "matrix_sums", "within_sums"]
 
 #: Kernels exp(-gamma 2^b d^2), b = 0 .. 4: one exponential and four squarings.
 N_BANDWIDTHS = 5
@@ -258,6 +258,22 @@ def within_sums(
         return sums
 
     return _each(of_group, len(bounds) - 1, threads, gamma)
+
+
+def matrix_sums(squared: Floats, gamma: float) -> Floats:
+    """The sums of :func:`cross_sums` from squared distances that are there: (6,).
+
+    squared: (n, m), of all pairs. Where they are few and several metrics ask for them.
+    """
+    found = np.empty(1 + N_BANDWIDTHS)
+    found[0] = np.sqrt(squared).sum()
+    with np.errstate(over="ignore"):  # a kernel of gamma d^2 beyond the range is 0
+        kernel = np.exp(-gamma * squared)
+    found[1] = kernel.sum()
+    for number in range(2, 1 + N_BANDWIDTHS):
+        kernel *= kernel
+        found[number] = kernel.sum()
+    return found
 
 
 def _each(

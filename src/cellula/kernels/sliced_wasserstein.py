@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from cellula.kernels.wasserstein import wasserstein_columns
+from cellula.kernels.sorted_columns import Columns, sorted_columns
+from cellula.kernels.wasserstein import wasserstein_sorted
 
-__all__ = ["directions", "sliced_wasserstein"]
+__all__ = ["directions", "projected", "sliced_wasserstein"]
 
 Floats = NDArray[np.float64]
 
@@ -30,4 +33,9 @@ def sliced_wasserstein(x: Floats, y: Floats, along: Floats) -> float:
     x: (n, d), y: (m, d), n, m >= 1; along: (directions, d) unit vectors. In units of the values;
     symmetric, 0 for equal samples, keeps the triangle inequality.
     """
-    return float(wasserstein_columns(x @ along.T, y @ along.T).mean())
+    return float(wasserstein_sorted(projected(x, along), projected(y, along)).mean())
+
+
+def projected(x: Any, along: Floats) -> Columns:
+    """The projections of x (n, d), dense or CSR, on directions (directions, d), sorted."""
+    return sorted_columns(x @ along.T)

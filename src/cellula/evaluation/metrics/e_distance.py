@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
-from cellula.evaluation.metrics.sums import population_terms, ratio
-from cellula.kernels.squared_distance import squared_e_distance
+from cellula.evaluation.metrics.samples import Sample, population_terms, values
+from cellula.evaluation.metrics.sums import ratio
+from cellula.kernels.squared_distance import Centre, centre_of, e_distance_of
 
 __all__ = ["EDistance"]
 
@@ -46,8 +47,16 @@ class EDistance:
 
     def terms(self, comparison: Comparison) -> Terms:
         """Squared E-distance of the group, and 1."""
-        return population_terms(comparison, squared_e_distance, min_cells=2)
+        return population_terms(comparison, _squared, min_cells=2)
 
     def finish(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over groups; NaN without groups."""
         return ratio(sums[..., 0], sums[..., 1])
+
+
+def _squared(x: Sample, y: Sample) -> float:
+    return e_distance_of(x.derived(_centre), y.derived(_centre))
+
+
+def _centre(sample: Sample) -> Centre:
+    return centre_of(values(sample))

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
-from cellula.evaluation.metrics.sums import population_terms, ratio
-from cellula.kernels.energy import energy_distance
+from cellula.evaluation.metrics.pair_sums import pair_sums
+from cellula.evaluation.metrics.samples import Sample, population_terms
+from cellula.evaluation.metrics.sums import ratio
+from cellula.kernels.energy import energy_of_sums
 
 __all__ = ["EnergyDistance"]
 
@@ -53,5 +55,7 @@ class EnergyDistance:
         return ratio(sums[..., 0], sums[..., 1])
 
 
-def _sized(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    return energy_distance(x, y, is_sized=True)
+def _sized(x: Sample, y: Sample) -> float:
+    sums = pair_sums(x, y)
+    apart = float(sums.between[0]), float(sums.within_x[0]), float(sums.within_y[0])
+    return energy_of_sums(apart, len(x), len(y), is_sized=True)

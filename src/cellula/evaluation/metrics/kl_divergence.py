@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
-from cellula.evaluation.metrics.sums import population_terms, ratio
-from cellula.kernels.divergence import histogram_divergence
+from cellula.evaluation.metrics.samples import Sample, columns, population_terms
+from cellula.evaluation.metrics.sums import ratio
+from cellula.kernels.divergence import histogram_divergence_sorted
 
 __all__ = ["KlDivergence"]
 
@@ -52,5 +53,5 @@ class KlDivergence:
         return ratio(sums[..., 0], sums[..., 1])
 
 
-def _mean_divergence(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    return float(histogram_divergence(x, y).mean())
+def _mean_divergence(x: Sample, y: Sample) -> float:
+    return float(histogram_divergence_sorted(columns(x), columns(y)).mean())

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
-from cellula.evaluation.metrics.sums import population_terms, ratio
-from cellula.kernels.kolmogorov_smirnov import kolmogorov_smirnov_columns
+from cellula.evaluation.metrics.samples import Sample, columns, population_terms
+from cellula.evaluation.metrics.sums import ratio
+from cellula.kernels.kolmogorov_smirnov import kolmogorov_smirnov_sorted
 
 __all__ = ["KolmogorovSmirnov"]
 
@@ -50,5 +51,5 @@ class KolmogorovSmirnov:
         return ratio(sums[..., 0], sums[..., 1])
 
 
-def _mean_statistic(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    return float(kolmogorov_smirnov_columns(x, y).mean())
+def _mean_statistic(x: Sample, y: Sample) -> float:
+    return float(kolmogorov_smirnov_sorted(columns(x), columns(y)).mean())

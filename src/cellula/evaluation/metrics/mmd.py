@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
-from cellula.evaluation.metrics.sums import population_terms, ratio
-from cellula.kernels.mmd import least_gamma, squared_mmd
+from cellula.evaluation.metrics.pair_sums import pair_sums
+from cellula.evaluation.metrics.samples import Sample, population_terms
+from cellula.evaluation.metrics.sums import ratio
+from cellula.kernels.mmd import mmd_of_sums
 
 __all__ = ["Mmd"]
 
@@ -54,6 +56,7 @@ class Mmd:
         return ratio(sums[..., 0], sums[..., 1])
 
 
-def _discrepancy(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    gamma = least_gamma(x)
-    return float(squared_mmd(x, y, gamma, is_sized=True).mean())
+def _discrepancy(x: Sample, y: Sample) -> float:
+    sums = pair_sums(x, y)
+    kernels = sums.between[1:], sums.within_x[1:], sums.within_y[1:]
+    return float(mmd_of_sums(kernels, len(x), len(y), is_sized=True).mean())

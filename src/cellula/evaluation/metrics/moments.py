@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from cellula.core.metric import Terms
 from cellula.core.numerals import plural
-from cellula.evaluation.metrics.sums import missing, ratio
+from cellula.evaluation.metrics.sums import missing
+from cellula.kernels.correlation import average_ranks, mean_correlations
 
 __all__ = ["MIN_GROUPS", "Strata", "correlation", "moments"]
 
@@ -86,16 +87,9 @@ def correlation(sums: Floats) -> Floats:
 
     NaN below 3 groups and where no observed readout varies.
     """
-    n = sums[..., :1]
-    moments = np.divide(sums[..., 1:], n, out=np.zeros(sums[..., 1:].shape), where=n > 0)
-    x, y, xx, yy, xy = np.moveaxis(moments.reshape(*n.shape[:-1], 5, -1), -2, 0)
-    variance_x, variance_y = xx - x * x, yy - y * y
-    is_counted = variance_x > TOLERANCE * xx
-    is_varied = is_counted & (variance_y > TOLERANCE * yy)
-    product = np.sqrt(np.where(is_varied, variance_x * variance_y, 1.0))
-    value = np.where(is_varied, np.clip((xy - x * y) / product, -1.0, 1.0), 0.0)
-    mean = ratio(value.sum(axis=-1), is_counted.sum(axis=-1).astype(np.float64))
-    return np.asarray(np.where(n[..., 0] >= MIN_GROUPS, mean, np.nan), np.float64)
+    flat = sums.reshape(-1, sums.shape[-1])
+    mean = mean_correlations(flat, TOLERANCE).reshape(sums.shape[:-1])
+    return np.asarray(np.where(sums[..., 0] >= MIN_GROUPS, mean, np.nan), np.float64)
 
 
 # -- ranks ------------------------------------------------------------------------------------
@@ -109,18 +103,5 @@ def _is_new(ordered: NDArray[np.generic]) -> NDArray[np.bool_]:
 def _ranks(values: Floats, codes: Codes, is_there: NDArray[np.bool_]) -> Floats:
     """Ranks 1, 2, ... of the groups that are there, per stratum and readout, ties averaged."""
     result = np.full(values.shape, np.nan)
-    for column in range(values.shape[1]):
-        result[is_there, column] = _column_ranks(values[is_there, column], codes[is_there])
+    result[is_there] = average_ranks(values[is_there], codes[is_there])
     return result
-
-
-def _column_ranks(values: Floats, codes: Codes) -> Floats:
-    order = np.lexsort((values, codes))
-    is_first = _is_new(codes[order])
-    begin = np.flatnonzero(is_first | _is_new(values[order]))
-    length = np.diff(np.r_[begin, len(values)])
-    middle = np.repeat(begin + (length - 1) / 2.0, length)
-    origin = np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
-    ranks = np.empty(len(values))
-    ranks[order] = middle - origin + 1.0
-    return ranks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
@@ -9,8 +10,16 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
-from cellula.evaluation.metrics.sums import population_terms, ratio
-from cellula.kernels.pair_distances import squared_distances
+from cellula.evaluation.metrics.samples import (
+    Sample,
+    distance_rows,
+    distances,
+    is_small,
+    population_terms,
+    row_blocks,
+)
+from cellula.evaluation.metrics.sums import ratio
+from cellula.kernels.nearest_neighbours import mixed_neighbours
 
 __all__ = ["KnnCoverage", "KnnDensity", "KnnMixing", "KnnPrecision", "KnnRecall"]
 
@@ -18,8 +27,6 @@ __all__ = ["KnnCoverage", "KnnDensity", "KnnMixing", "KnnPrecision", "KnnRecall"
 K = 5
 #: Most neighbours of a cell among the cells of both sides.
 MOST = 30
-#: Cells whose distances to all others are held at once.
-BLOCK = 1024
 #: Relative rounding of a squared distance.
 TINY = 1e-9
 REFERENCES = ("kynkaanniemi2019", "naeem2020")
@@ -56,7 +63,9 @@ class KnnPrecision:
 
     def terms(self, comparison: Comparison) -> Terms:
         """Precision of the group, and 1."""
-        return population_terms(comparison, _precision, min_cells=K + 1)
+        return population_terms(
+            comparison, lambda x, y: y.derived(_shares, x).precision, min_cells=K + 1
+        )
 
     def finish(self, sums: Floats) -> Floats:
         """Mean over groups; NaN without groups."""
@@ -73,7 +82,9 @@ class KnnRecall:
 
     def terms(self, comparison: Comparison) -> Terms:
         """Recall of the group, and 1."""
-        return population_terms(comparison, _recall, min_cells=K + 1)
+        return population_terms(
+            comparison, lambda x, y: y.derived(_shares, x).recall, min_cells=K + 1
+        )
 
     def finish(self, sums: Floats) -> Floats:
         """Mean over groups; NaN without groups."""
@@ -97,7 +108,9 @@ class KnnDensity:
 
     def terms(self, comparison: Comparison) -> Terms:
         """Density of the group, and 1."""
-        return population_terms(comparison, _density, min_cells=K + 1)
+        return population_terms(
+            comparison, lambda x, y: y.derived(_shares, x).density, min_cells=K + 1
+        )
 
     def finish(self, sums: Floats) -> Floats:
         """Mean over groups; NaN without groups."""
@@ -114,7 +127,9 @@ class KnnCoverage:
 
     def terms(self, comparison: Comparison) -> Terms:
         """Coverage of the group, and 1."""
-        return population_terms(comparison, _coverage, min_cells=K + 1)
+        return population_terms(
+            comparison, lambda x, y: y.derived(_shares, x).coverage, min_cells=K + 1
+        )
 
     def finish(self, sums: Floats) -> Floats:
         """Mean over groups; NaN without groups."""
@@ -159,52 +174,59 @@ class KnnMixing:
         return ratio(sums[..., 0], sums[..., 1])
 
 
-def _is_near(x: Floats, y: Floats, *, is_open: bool = False) -> NDArray[np.bool_]:
-    """Whether a cell of y lies in the ball of a cell of x: (cells of x, cells of y).
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """What the four metrics of balls say of one group."""
 
-    is_open: the surface is outside; rounding counts as the surface.
-    """
-    centre = x.mean(axis=0)
-    x, y = x - centre, y - centre
-    radii = np.partition(squared_distances(x, x), K, axis=1)[:, K] * (
-        1.0 - TINY if is_open else 1.0 + TINY
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def _shares(y: Sample, x: Sample) -> _Shares:
+    """Of observed cells x and predicted cells y. Rounding counts as the surface of a ball."""
+    of_x, of_y = x.derived(_radii), y.derived(_radii)
+    is_real, is_covered = np.zeros(len(y), bool), np.zeros(len(x), bool)
+    n_around, n_known = 0, 0
+    for rows in row_blocks(x, y):
+        squared, radii = distance_rows(x, rows, y), of_x[rows, None]
+        is_near = squared <= radii * (1.0 + TINY)
+        is_real |= is_near.any(axis=0)
+        is_covered[rows] = is_near.any(axis=1)
+        n_around += int(np.count_nonzero(squared <= radii * (1.0 - TINY)))
+        n_known += int((squared <= of_y * (1.0 + TINY)).any(axis=1).sum())
+    return _Shares(
+        precision=float(is_real.mean()),
+        recall=n_known / len(x),
+        density=n_around / (len(y) * K),
+        coverage=float(is_covered.mean()),
     )
-    return np.asarray(squared_distances(x, y) <= radii[:, None], np.bool_)
 
 
-def _precision(x: Floats, y: Floats) -> float:
-    return float(_is_near(x, y).any(axis=0).mean())
+def _radii(sample: Sample) -> Floats:
+    """Squared distance of every cell from its K-th nearest neighbour on its own side."""
+    blocks = row_blocks(sample, sample)
+    parts = [np.partition(distance_rows(sample, rows, sample), K, axis=1)[:, K] for rows in blocks]
+    return np.concatenate(parts)
 
 
-def _recall(x: Floats, y: Floats) -> float:
-    return _precision(y, x)
-
-
-def _density(x: Floats, y: Floats) -> float:
-    return float(_is_near(x, y, is_open=True).sum(axis=0).mean() / K)
-
-
-def _coverage(x: Floats, y: Floats) -> float:
-    return float(_is_near(x, y).any(axis=1).mean())
-
-
-def _mixing(x: Floats, y: Floats) -> float:
+def _mixing(x: Sample, y: Sample) -> float:
     n, m = len(x), len(y)
-    cells = np.concatenate([x, y])
-    cells = cells - cells.mean(axis=0)
     k = min(MOST, n - 1, m - 1)
-    rounding = TINY * float(np.square(cells).sum(axis=1).mean())
-    is_predicted = np.arange(n + m) >= n
+    total = x.derived(_summed, x) + y.derived(_summed, y) + 2.0 * y.derived(_summed, x)
+    rounding = TINY * total / (2.0 * (n + m) ** 2)  # of the mean squared distance from the mean
     found = 0.0
-    for start in range(0, n + m, BLOCK):
-        block = cells[start : start + BLOCK]
-        distance = squared_distances(block, cells)
-        own = np.arange(len(block))
-        distance[own, start + own] = np.inf
-        radius = np.partition(distance, k - 1, axis=1)[:, k - 1 : k]
-        is_other = is_predicted[start : start + BLOCK, None] != is_predicted
-        nearer, tied = distance < radius - rounding, np.abs(distance - radius) <= rounding
-        left = k - nearer.sum(axis=1)
-        of_ties = (tied & is_other).sum(axis=1) / tied.sum(axis=1)
-        found += float(((nearer & is_other).sum(axis=1) + left * of_ties).sum()) / k
-    return found * (n + m - 1) / (2.0 * n * m)
+    for cells, others in ((x, y), (y, x)):
+        for rows in row_blocks(cells, x, y):
+            own = distance_rows(cells, rows, cells)
+            if cells is x or not is_small(x, y):
+                other = distance_rows(cells, rows, others)
+            else:
+                other = np.ascontiguousarray(distances(x, y)[:, rows].T)
+            found += mixed_neighbours(own, other, rows.start, k, rounding)
+    return found / k * (n + m - 1) / (2.0 * n * m)
+
+
+def _summed(y: Sample, x: Sample) -> float:
+    return float(sum(distance_rows(x, rows, y).sum() for rows in row_blocks(x, y)))

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
-from cellula.evaluation.metrics.sums import population_terms, ratio
+from cellula.evaluation.metrics.samples import Sample, distances, population_terms
+from cellula.evaluation.metrics.sums import ratio
 from cellula.kernels.entropic_transport import entropic_cost
-from cellula.kernels.pair_distances import squared_distances
 
 __all__ = ["SinkhornDivergence"]
 
@@ -58,14 +58,23 @@ class SinkhornDivergence:
         return ratio(sums[..., 0], sums[..., 1])
 
 
-def _divergence(x: Floats, y: Floats) -> float:
-    centre = x.mean(axis=0)
-    x, y = x - centre, y - centre
-    within, between = squared_distances(x, x), squared_distances(x, y)
-    median = float(np.median(within[np.triu_indices(len(x), 1)]))
-    entropy = SHARE * (median or float(between.mean()))
-    if not entropy:
-        return 0.0  # all cells of both sides are equal
-    other = squared_distances(y, y)
-    own = entropic_cost(within, entropy) + entropic_cost(other, entropy)
+def _divergence(x: Sample, y: Sample) -> float:
+    between, entropy = distances(x, y), x.derived(_entropy)
+    if entropy:
+        own = x.derived(_own_cost)
+    else:  # half of the pairs of observed cells are equal
+        entropy = SHARE * float(between.mean())
+        if not entropy:
+            return 0.0  # all cells of both sides are equal
+        own = entropic_cost(distances(x, x), entropy)
+    own += entropic_cost(distances(y, y), entropy)
     return max(entropic_cost(between, entropy) - own / 2.0, 0.0)
+
+
+def _entropy(x: Sample) -> float:
+    within = distances(x, x)
+    return SHARE * float(np.median(within[np.triu_indices(len(x), 1)]))
+
+
+def _own_cost(x: Sample) -> float:
+    return entropic_cost(distances(x, x), x.derived(_entropy))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar, final
 
 import numpy as np
@@ -9,8 +10,11 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.metric import MetricDefinition, Terms
-from cellula.evaluation.metrics.sums import population_terms, ratio
-from cellula.kernels.sliced_wasserstein import directions, sliced_wasserstein
+from cellula.evaluation.metrics.samples import Sample, population_terms, values
+from cellula.evaluation.metrics.sums import ratio
+from cellula.kernels.sliced_wasserstein import directions, projected
+from cellula.kernels.sorted_columns import Columns
+from cellula.kernels.wasserstein import wasserstein_sorted
 
 __all__ = ["SlicedWasserstein"]
 
@@ -48,12 +52,23 @@ class SlicedWasserstein:
     def terms(self, comparison: Comparison) -> Terms:
         """Sliced distance of the group, and 1."""
         cells = comparison.observed_cells
-        width = 1 if cells is None else cells.n_dimensions
-        along = directions(width, N_DIRECTIONS, KEY)
-        return population_terms(
-            comparison, lambda x, y: sliced_wasserstein(x, y, along), min_cells=1
-        )
+        along = _along(1 if cells is None else cells.n_dimensions)
+
+        def sliced(x: Sample, y: Sample) -> float:
+            left, right = (part.derived(_projected, along) for part in (x, y))
+            return float(wasserstein_sorted(left, right).mean())
+
+        return population_terms(comparison, sliced, min_cells=1)
 
     def finish(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over groups; NaN without groups."""
         return ratio(sums[..., 0], sums[..., 1])
+
+
+@lru_cache(maxsize=2)
+def _along(n_dimensions: int) -> NDArray[np.float64]:
+    return np.asfortranarray(directions(n_dimensions, N_DIRECTIONS, KEY))
+
+
+def _projected(sample: Sample, along: NDArray[np.float64]) -> Columns:
+    return projected(values(sample), along)

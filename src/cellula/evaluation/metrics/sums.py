@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from cellula.core.comparison import Comparison
 from cellula.core.metric import Terms
-from cellula.kernels.blas_threads import one_blas_thread
 
-__all__ = ["mean_terms", "missing", "no_terms", "pooled_terms", "population_terms", "ratio"]
+__all__ = ["mean_terms", "missing", "no_terms", "pooled_terms", "ratio"]
 
 Floats = NDArray[np.float64]
 
@@ -44,30 +40,3 @@ def mean_terms(values: Floats, reasons: NDArray[np.str_]) -> Terms:
 def no_terms(n_groups: int, reason: str) -> Terms:
     """Terms of a mean that no group has, for one reason."""
     return mean_terms(np.full(n_groups, np.nan), np.full(n_groups, reason))
-
-
-def population_terms(
-    comparison: Comparison, distance: Callable[[Floats, Floats], float], min_cells: int
-) -> Terms:
-    """Terms of a mean over groups of a distance between observed and predicted cells.
-
-    A group has a value when both sides hold at least ``min_cells`` cells.
-    """
-    n_groups = len(comparison.groups)
-    values = np.full(n_groups, np.nan)
-    observed, predicted = comparison.observed_cells, comparison.predicted_cells
-    if observed is None or predicted is None:
-        side = "observation" if observed is None else "prediction"
-        return mean_terms(values, np.full(n_groups, f"the {side} carries no cells"))
-    reasons: list[str] = []
-    with one_blas_thread():
-        for group in range(n_groups):
-            x, y = observed.of(group), predicted.of(group)
-            if min(len(x), len(y)) < min_cells:
-                reasons.append(f"fewer than {min_cells} observed or predicted cells")
-                continue
-            is_finite = bool(np.isfinite(x).all() and np.isfinite(y).all())
-            values[group] = distance(x, y) if is_finite else np.nan
-            is_number = np.isfinite(values[group])
-            reasons.append("" if is_number else "a cell has a value that is no number")
-    return mean_terms(values, np.array(reasons, dtype=str))

@@ -11,8 +11,10 @@ from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 
 from cellula.core.comparison import Comparison
+from cellula.core.matrix import dense
 from cellula.core.metric import MetricDefinition, Terms
-from cellula.evaluation.metrics.sums import population_terms, ratio
+from cellula.evaluation.metrics.samples import Sample, population_terms
+from cellula.evaluation.metrics.sums import ratio
 
 __all__ = ["FEWEST", "TwoSampleAuroc", "separability"]
 
@@ -54,11 +56,15 @@ class TwoSampleAuroc:
 
     def terms(self, comparison: Comparison) -> Terms:
         """AUROC of the group, and 1."""
-        return population_terms(comparison, separability, min_cells=FEWEST)
+        return population_terms(comparison, _separability, min_cells=FEWEST)
 
     def finish(self, sums: Floats) -> Floats:
         """Mean over groups; NaN without groups."""
         return ratio(sums[..., 0], sums[..., 1])
+
+
+def _separability(x: Sample, y: Sample) -> float:
+    return separability(dense(x.cells), dense(y.cells))
 
 
 def separability(x: Floats, y: Floats) -> float:
