@@ -248,7 +248,7 @@ def test_refit_is_a_fresh_training_on_all_for_the_best_epochs(tmp_path: Path) ->
     with torch_scope(run, "toy") as scope:
         torch.manual_seed(scope.seed)
         one = training(n_valid=0)
-        fit_network(one.module, one.loss, one.batches, options, scope, run, epochs=history.best + 1)
+        fit_network(one.module, one.loss, one.batches, options, scope, run, stop=history.best + 1)
     assert same(weights_of(last.module), weights_of(one.module))
     with torch_scope(run, "toy") as scope:
         _, alone = fit_then_refit(None, lambda: training(n_valid=0), OPTIONS, scope, run)

@@ -16,6 +16,7 @@ from cellula.core.errors import DataError
 from cellula.core.run import RunContext
 from cellula.io.row_store import appended
 from cellula.models.learned.blocks import latent
+from cellula.models.learned.blocks.checkpoint import data_fingerprint
 from cellula.models.learned.blocks.latent import LatentSpace
 from cellula.models.learned.blocks.scope import generator_of
 from cellula.models.learned.blocks.training_cells import TrainingCells
@@ -39,6 +40,19 @@ def test_a_matrix_on_disk_gives_the_same_bits(run: RunContext, tmp_path: Path) -
     one, two = cells_of(data, None, run), cells_of(stored(data, tmp_path / "X"), None, run)
     assert one.digest() == two.digest()
     assert one.digest() != cells_of(single_cells(seed=1), None, run).digest()
+
+
+def test_a_fingerprint_is_of_data_in_memory_and_on_disk(tmp_path: Path) -> None:
+    data = single_cells()
+    changed = single_cells()
+    changed.data.X[3, 2] += 1e-9
+    on_disk = [
+        data_fingerprint(stored(one, tmp_path / str(i)), None)
+        for i, one in enumerate((data, single_cells(), changed))
+    ]
+    assert on_disk[0] == on_disk[1] != on_disk[2]
+    assert data_fingerprint(data, None) != data_fingerprint(changed, None)
+    assert data_fingerprint(data, None) != data_fingerprint(None, data)
 
 
 def test_every_cell_stands_beside_its_question_and_its_controls(run: RunContext) -> None:

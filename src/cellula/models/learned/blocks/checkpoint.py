@@ -21,16 +21,20 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from cellula.core.canonical import canonical_json, hash_array, hash_json
+from cellula.core.canonical import canonical_json, hash_array, hash_frame, hash_json
+from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
+from cellula.core.matrix import loaded
 from cellula.io.atomic import told, write_atomically
 
-__all__ = ["Checkpoint", "Snapshot", "fingerprint", "module_fingerprint"]
+__all__ = ["Checkpoint", "Snapshot", "data_fingerprint", "fingerprint", "module_fingerprint"]
 
 FOLDER = "training"
 VERSION = 1
 #: A training is written down when so many seconds went by since the last time.
 EVERY_S = 5.0
+#: Profiles on disk that are hashed together.
+ROWS = 4096
 #: What nobody came back for in so many seconds is swept by the next that writes.
 STALE_S = 30 * 24 * 3600.0
 
@@ -105,6 +109,11 @@ def fingerprint(*parts: object) -> str:
     return hash_json([_plain(part) for part in parts])
 
 
+def data_fingerprint(*parts: Dataset | None) -> str:
+    """SHA-256 of datasets, in memory or on disk, block by block; None counts as itself."""
+    return hash_json([None if part is None else _data(part) for part in parts])
+
+
 def module_fingerprint(module: torch.nn.Module) -> str:
     """SHA-256 of the form and the weights of a network."""
     return fingerprint(repr(module), {n: t.detach() for n, t in module.state_dict().items()})
@@ -130,6 +139,21 @@ def _plain(part: object) -> object:
             f"a {type(part).__name__} has no canonical form; name what it was made from"
         )
     return part
+
+
+def _data(part: Dataset) -> str:
+    if part.stored is None:
+        return part.digest()
+    matrices = [one for one in (part.stored, part.stored_counts) if one is not None]
+    rows = [
+        _plain(loaded(matrix[start : start + ROWS]))
+        for matrix in matrices
+        for start in range(0, part.n_profiles, ROWS)
+    ]
+    tables = [part.context_features, part.perturbation_features]
+    frames = [None if table is None else hash_frame(table) for table in tables]
+    names = list(part.readouts)
+    return hash_json([part.value_type.value, names, hash_frame(part.obs), frames, rows])
 
 
 def _sweep(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ def torch_scope(run: RunContext, *key: int | str) -> Iterator[TorchScope]:
         n_threads = torch.get_num_threads()
         is_deterministic = torch.are_deterministic_algorithms_enabled()
         devices = [device] if device.type == "cuda" else []
+        if devices:  # without it torch refuses cuBLAS in deterministic mode
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         with one_blas_thread(), torch.random.fork_rng(devices=devices):
             generator = generator_of(run, *key)
             torch.manual_seed(generator.initial_seed())

@@ -113,23 +113,25 @@ def fit_network(
     *,
     error: Callable[[], float] | None = None,
     inputs: str = "",
-    epochs: int | None = None,
+    stop: int | None = None,
     label: str = "epochs",
 ) -> History[Batch]:
     """Fit a network in place; within a :func:`torch_scope`.
 
-    loss: the mean loss of a batch, its randomness from the generator alone and without a memory
-    of its own; error: the validation error now, computed in evaluation mode, by which training
-    stops early and the best weights are kept; None trains all epochs. inputs: the
-    :func:`~cellula.models.learned.blocks.checkpoint.fingerprint` of everything that loss, batches
-    and error read (data and options): where it is given a training that was killed goes on from
-    the run's scratch, to the same bits. epochs: stop after so many of the schedule's
-    ``options.epochs``. label: what the progress is called.
+    loss: the mean loss of a batch, its randomness from the generator alone; error: the validation
+    error now, computed in evaluation mode, by which training stops early and the best weights are
+    kept; None trains all epochs. stop: end after so many epochs of the same schedule. label: what
+    the progress is called.
+
+    inputs: the :func:`~cellula.models.learned.blocks.checkpoint.fingerprint` of everything that
+    loss, batches and error read (data and options). Where it is given, a training that was killed
+    goes on from the run's scratch, to the same bits; loss and error then must have no memory of
+    their own from epoch to epoch but buffers of the network.
 
     Raises NotConverged when a loss or an error is no number, DataError without a batch.
     """
     fit = _Fit(module, loss, batches, options, scope, error)
-    n = options.epochs if epochs is None else min(epochs, options.epochs)
+    n = options.epochs if stop is None else min(stop, options.epochs)
     key = inputs and fingerprint(
         inputs, module_fingerprint(module), options, scope.seed, n, torch.__version__
     )
@@ -194,7 +196,7 @@ def fit_then_refit(
         scope,
         run,
         inputs=last.inputs,
-        epochs=None if history is None else history.best + 1,
+        stop=None if history is None else history.best + 1,
     )
     return last, own if history is None else history
 

@@ -21,7 +21,7 @@ from cellula.models.learned.blocks.checkpoint import fingerprint
 from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
 from cellula.models.learned.blocks.latent import LatentSpace
 
-__all__ = ["TrainingCells"]
+__all__ = ["TrainingCells", "question_rows"]
 
 #: Fewer treated or control profiles than this teach a network nothing.
 FEWEST = 10
@@ -32,7 +32,8 @@ class TrainingCells:
     """Treated and control cells of training and validation, in principal components.
 
     space, conditions: fitted on both parts, or on the first alone; reference: the controls of
-    both; batch: the distinct questions; treated: (cells, dimensions); question: (cells,) row of
+    both; bulk: the responses of both; batch: the distinct questions, one a group of ``bulk``;
+    treated: (cells, dimensions); question: (cells,) row of
     ``batch``; is_valid: (cells,) which treated cells are of the validation part; control:
     (controls, dimensions); of_context: (questions, 2) where the controls of a question's context
     begin and end; seed: of the order of batches.
@@ -41,6 +42,7 @@ class TrainingCells:
     space: LatentSpace
     conditions: Conditions
     reference: Reference
+    bulk: Pseudobulk
     batch: ConditionBatch
     treated: Tensor
     question: Tensor
@@ -83,13 +85,14 @@ class TrainingCells:
         rows = [np.flatnonzero(~part.is_control) for part in parts]
         treated = [space.encode_rows(part, own) for part, own in zip(parts, rows, strict=True)]
         queries = both.queries()
-        place = [_places(part, both) for part in parts]
+        place = [question_rows(part, both) for part in parts]
         control, bounds = _controls(parts, reference, space)
         context = label_positions(queries.context, reference.contexts)
         return cls(
             space,
             conditions,
             reference,
+            both,
             conditions.encode(queries, reference, space),
             torch.from_numpy(np.concatenate(treated)).float(),
             torch.from_numpy(np.concatenate(place)),
@@ -123,7 +126,7 @@ def _require_enough(parts: Sequence[Dataset], model: str) -> None:
             )
 
 
-def _places(part: Dataset, bulk: Pseudobulk) -> NDArray[np.int64]:
+def question_rows(part: Dataset, bulk: Pseudobulk) -> NDArray[np.int64]:
     """The row of ``bulk`` of every treated profile of a part."""
     queries = part.queries().take(~part.is_control)
     treatment = bulk.treatments.positions(queries)
