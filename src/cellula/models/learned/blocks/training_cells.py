@@ -19,7 +19,7 @@ from cellula.models.baselines.tuning import train_and_valid
 from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
 from cellula.models.learned.blocks.latent import LatentSpace
 
-__all__ = ["TrainingCells"]
+__all__ = ["TrainingCells", "question_rows"]
 
 #: Cells that are dense together.
 BLOCK = 4096
@@ -66,7 +66,7 @@ class TrainingCells:
         parts = [data] if valid is None else [data, valid]
         treated = [_coordinates(part, ~part.is_control, space) for part in parts]
         queries = bulk.queries()
-        place = [_places(part, bulk) for part in parts]
+        place = [question_rows(part, bulk) for part in parts]
         control, bounds = _controls(data, reference, space)
         context = label_positions(queries.context, reference.contexts)
         return cls(
@@ -99,7 +99,7 @@ def _coordinates(part: Dataset, is_taken: NDArray[np.bool_], space: LatentSpace)
     return torch.from_numpy(found).float()
 
 
-def _places(part: Dataset, bulk: Pseudobulk) -> NDArray[np.int64]:
+def question_rows(part: Dataset, bulk: Pseudobulk) -> NDArray[np.int64]:
     """The row of ``bulk`` of every treated profile of a part."""
     queries = part.queries().take(~part.is_control)
     treatment = bulk.treatments.positions(queries)
