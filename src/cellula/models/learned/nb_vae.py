@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar, Self, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cellula.core.claim import ClaimKind
 from cellula.core.dataset import Dataset
@@ -53,13 +53,18 @@ class NbVaeOptions(Options):
     likelihood: Likelihood = "nb"
     """Of counts: negative binomial (nb), zero-inflated (zinb), or gaussian on the values. Values
     that are no counts and do not give them back are gaussian whatever stands here."""
-    composition: Composition = "joined"
-    """How a condition meets the state of a cell: side by side (joined), as a sum (added), or as
-    the mean move of the states of training cells (arithmetic)."""
+    composition: Composition = "response"
+    """How a condition meets the state of a cell: as a response of few dimensions beside what the
+    cell was (response), side by side in the decoder (joined), as a sum (added), or as the mean
+    move of the states of training cells (arithmetic)."""
     adversary: float = Field(default=0.0, ge=0)
     """How strongly the state hides what was done to the cell; 0: no discriminator."""
     removes_context: bool = False
-    """Whether the state hides the context too, which then enters with the condition."""
+    """Whether the state hides the context too, which then enters with the condition: with an
+    adversary, and joined or added."""
+    is_centred: bool = True
+    """Whether the mean response of its group is taken off a treated cell before it is encoded, so
+    that its state is that of a control; with arithmetic, which needs the difference, it is not."""
     latent: int = Field(default=16, ge=1)
     """Coordinates of the state of a cell."""
     width: int = Field(default=128, ge=1)
@@ -70,8 +75,19 @@ class NbVaeOptions(Options):
     """Share of the training in which that weight rises from 0."""
     cells: int = Field(default=300, ge=0)
     """The most cells of a predicted population; 0: means only."""
-    train: TrainOptions = TrainOptions(batch=128)
+    train: TrainOptions = TrainOptions(epochs=40, batch=128, learning_rate=3e-3)
     """How the network is trained."""
+
+    @model_validator(mode="after")
+    def _can_remove(self) -> Self:
+        if self.removes_context and (
+            self.adversary <= 0 or self.composition not in {"joined", "added"}
+        ):
+            raise ValueError(
+                f"removes_context with adversary {self.adversary:g} and composition "
+                f"{self.composition!r}; it needs an adversary above 0 and 'joined' or 'added'"
+            )
+        return self
 
 
 @final
@@ -80,11 +96,12 @@ class NbVae:
     """Assumes that a cell has a state, and that a condition acts on cells through their state.
 
     log p(x | z, condition) - w KL(q(z | x) | N(0, 1)) is made large, x the counts of a cell, whose
-    depth is the exposure [lopez2018]_; w rises from 0. A control cell is answered for by its state
-    decoded under the condition asked for, less the same decoded as a control. With ``arithmetic``
-    the state moves instead, by the mean move of the training cells [lotfollahi2019]_; with an
-    ``adversary`` the states hide what was done to the cell [lotfollahi2023]_ by a reversed
-    gradient [ganin2016]_.
+    depth is the exposure [lopez2018]_; w rises from 0. z is the state before: of a treated cell it
+    is found from its profile less the mean response of its group. A control cell is answered for
+    by its state decoded under the condition asked for, less the same decoded as a control. With
+    ``arithmetic`` the state moves instead, by the mean move of the training cells
+    [lotfollahi2019]_; with an ``adversary`` the states hide what was done to the cell
+    [lotfollahi2023]_ by a reversed gradient [ganin2016]_.
     """
 
     options: NbVaeOptions
@@ -142,6 +159,10 @@ class NbVae:
             MovedCells.restore(state.arrays, state.meta),
         )
 
+    @property
+    def _is_centred(self) -> bool:
+        return self.options.is_centred and self.options.composition != "arithmetic"
+
     def _form(self, measure: Measure, n_treatments: int, n_contexts: int) -> VaeForm:
         o = self.options
         return VaeForm(
@@ -196,6 +217,9 @@ class NbVae:
         contexts = label_positions(queries.context, basis.reference.contexts)
         treatment = np.full(len(queries), len(bulk.treatments))
         treatment[: len(bulk.values)] = bulk.treatment
+        responses = None
+        if self._is_centred:
+            responses = cells.responses(basis.measure, bulk, basis.reference).to(scope.device)
         return VaeLoss(
             network,
             cells,
@@ -205,6 +229,7 @@ class NbVae:
             self.options.kl_weight,
             self.options.warm_up,
             self.options.adversary,
+            responses,
         )
 
 
@@ -281,8 +306,15 @@ class FittedNbVae:
                 batch = batch.untreated(torch.from_numpy(is_control[rows])).to(scope.device)
                 reading = network.measure.of_dataset(data, rows).to(scope.device)
                 every = torch.arange(len(rows), device=scope.device)
-                condition = network.conditions(batch, every)
-                found.append(network.evidence(reading, condition, scope.generator).cpu())
+                alone = batch.untreated(torch.ones_like(every, dtype=torch.bool))
+                bound = network.evidence(
+                    reading,
+                    network.conditions(batch, every),
+                    network.conditions(alone, every),
+                    scope.generator,
+                    is_centred=self.options.is_centred,
+                )
+                found.append(bound.cpu())
         return np.asarray(torch.cat(found).double().numpy())
 
     def predict(

@@ -204,6 +204,25 @@ class CountCells:
     def __len__(self) -> int:
         return len(self.question)
 
+    def responses(self, measure: Measure, bulk: Pseudobulk, reference: Reference) -> Tensor:
+        """What was done to the cells of every question, on average: (questions, readouts).
+
+        In units of what is encoded (:meth:`Measure.inputs`), less the controls of the context; 0
+        for controls. bulk, reference: as in :meth:`of`.
+        """
+        n = len(bulk.values)
+        total = torch.zeros(n + len(reference.contexts), len(measure.rate))
+        size = torch.zeros(len(total), 1)
+        for rows in _rows(len(self)):
+            chosen = torch.from_numpy(rows)
+            question = self.question[chosen]
+            total.index_add_(0, question, measure.inputs(self.take(chosen)))
+            size.index_add_(0, question, torch.ones(len(rows), 1))
+        mean = total / size.clamp_min(1.0)
+        place = {name: n + i for i, name in enumerate(reference.contexts)}
+        base = mean[[place[bulk.contexts[code]] for code in bulk.context]]
+        return torch.cat([mean[:n] - base, torch.zeros_like(mean[n:])])
+
     def take(self, rows: Tensor) -> Reading:
         """Some profiles, dense."""
         part = self.target[rows.numpy()]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cellula.core.value_type import ValueType
 from cellula.models.learned.blocks.condition_encoder import ConditionEncoder
 from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
 from cellula.models.learned.blocks.count_cells import Measure, Reading
@@ -26,7 +27,7 @@ __all__ = ["Composition", "CountVae", "Expected", "Likelihood", "VaeForm", "dive
 #: How counts are distributed around what the decoder says.
 Likelihood: TypeAlias = Literal["nb", "zinb", "gaussian"]
 #: How a condition meets the state of a cell.
-Composition: TypeAlias = Literal["joined", "added", "arithmetic"]
+Composition: TypeAlias = Literal["response", "joined", "added", "arithmetic"]
 #: The largest logarithm of a rate.
 MOST = 15.0
 
@@ -64,8 +65,10 @@ class Expected:
 class CountVae(nn.Module):
     """q(z | x) is normal with diagonal covariance; p(x | z, condition) as the likelihood says.
 
-    joined: the decoder sees state and condition side by side; added: their sum; arithmetic: the
-    state alone, which is moved by the mean move of the condition.
+    response: the decoder sees the state, and a response is added to the logarithms of its rates
+    (to its values, where they are Gaussian): loadings times few numbers that depend on state and
+    condition, none of them for a control; joined: the decoder sees state and condition side by
+    side; added: their sum; arithmetic: the state alone, moved by the mean move of the condition.
     """
 
     def __init__(self, form: VaeForm, measure: Measure, conditions: Conditions) -> None:
@@ -73,7 +76,7 @@ class CountVae(nn.Module):
         self.form, self.measure = form, measure
         n = len(measure.rate)
         self.encoder = mlp((n, form.width, 2 * form.latent))
-        wide = form.width if form.composition == "joined" else form.latent
+        wide = form.latent if form.composition == "added" else form.width
         self.condition: ConditionEncoder | None = None
         if form.composition != "arithmetic":
             self.condition = ConditionEncoder(conditions, wide, uses_context=form.removes_context)
@@ -88,6 +91,11 @@ class CountVae(nn.Module):
         last = self.decoder[-1]
         with torch.no_grad():
             last.bias.copy_(bias)  # type: ignore[operator]
+        self.response: nn.Sequential | None = None
+        if form.composition == "response":
+            self.response = mlp((form.latent + wide, form.width, form.latent))
+            self.loadings = nn.Linear(form.latent, n, bias=False)
+            nn.init.zeros_(self.loadings.weight)
         self._discriminators(form)
 
     def _discriminators(self, form: VaeForm) -> None:
@@ -100,28 +108,46 @@ class CountVae(nn.Module):
         if form.removes_context:
             self.tells_context = mlp((form.latent, form.width, form.n_contexts))
 
-    def posterior(self, reading: Reading) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of the state of cells: (cells, latent) each."""
-        mean, log_variance = self.encoder(self.measure.inputs(reading)).chunk(2, dim=1)
+    def posterior(self, reading: Reading, response: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the state of cells: (cells, latent) each.
+
+        response: (cells, readouts) what was done to them, in units of what is encoded
+        (:meth:`Measure.inputs`), taken off before.
+        """
+        seen = self.measure.inputs(reading)
+        if response is not None:
+            seen = seen - response
+        mean, log_variance = self.encoder(seen).chunk(2, dim=1)
         return mean, log_variance.clamp(-12.0, 6.0)
 
     def conditions(self, table: ConditionBatch, rows: Tensor) -> Tensor | None:
-        """What is done to cells as vectors; rows: (cells,) their questions in ``table``."""
+        """What is done to cells as vectors; rows: (cells,) their questions in ``table``.
+
+        With a response, the vector of a control is 0, and moves nothing.
+        """
         if self.condition is None:
             return None
         if len(table.ids) > len(rows):
-            found: Tensor = self.condition(table.take(rows))
-            return found
+            table, rows = table.take(rows), torch.arange(len(rows), device=rows.device)
         every: Tensor = self.condition(table)
+        if self.response is not None:
+            every = every * table.is_there.any(dim=1, keepdim=True)
         return every[rows]
 
     def decode(self, state: Tensor, condition: Tensor | None) -> Expected:
         """What is expected of cells in these states under these conditions."""
-        inside = state
-        if condition is not None:
-            is_joined = self.form.composition == "joined"
-            inside = torch.cat([state, condition], dim=1) if is_joined else state + condition
-        out = self.decoder(inside)
+        if condition is None:
+            out = self.decoder(state)
+        elif self.response is not None:
+            size = self.response(torch.cat([state, condition], dim=1))
+            is_treated = (condition != 0).any(dim=1, keepdim=True)
+            moved = self.loadings(size * is_treated)
+            out = self.decoder(state)
+            out = out + functional.pad(moved, (0, out.shape[1] - moved.shape[1]))
+        elif self.form.composition == "joined":
+            out = self.decoder(torch.cat([state, condition], dim=1))
+        else:
+            out = self.decoder(state + condition)
         if self.form.likelihood == "gaussian":
             return Expected(out, None)
         if self.form.likelihood == "nb":
@@ -130,7 +156,7 @@ class CountVae(nn.Module):
         return Expected(log_rate.clamp(max=MOST).exp(), logits)
 
     def log_likelihood(self, reading: Reading, expected: Expected) -> Tensor:
-        """Log p(x | z, condition) of every cell, in nats: (cells,)."""
+        """The log p(x | z, condition) of every cell, in nats: (cells,)."""
         if self.form.likelihood == "gaussian":
             each = gaussian_log_prob(reading.target, expected.mean, self.log_dispersion)
             return each.sum(dim=1)
@@ -141,24 +167,44 @@ class CountVae(nn.Module):
 
     def profile(self, reading: Reading, expected: Expected) -> Tensor:
         """The expected values of cells of these exposures, in units of the data."""
-        measure = self.measure
-        if not measure.has_counts:
-            return expected.mean * torch.from_numpy(measure.spread).to(expected.mean)
+        if self.measure.value_type is not ValueType.COUNTS or not self.measure.has_counts:
+            return self._expected_profile(reading, expected)
         stays = 1.0 if expected.logits is None else torch.sigmoid(-expected.logits)
-        mean = expected.mean * reading.exposure
-        if measure.value_type.value == "counts":
-            return mean * stays
-        return stays * expected_log1p(mean, self.log_dispersion.exp(), reading.scale)
+        return expected.mean * reading.exposure * stays
 
     def evidence(
-        self, reading: Reading, condition: Tensor | None, generator: torch.Generator
+        self,
+        reading: Reading,
+        treated: Tensor | None,
+        untreated: Tensor | None,
+        generator: torch.Generator,
+        *,
+        is_centred: bool,
     ) -> Tensor:
-        """E log p(x | z, condition) - KL of every cell, in nats, by one draw of z: (cells,)."""
-        mean, log_variance = self.posterior(reading)
+        """E log p(x | z, condition) - KL of every cell, in nats, by one draw of z: (cells,).
+
+        is_centred: whether what the condition does to a cell like this one is taken off it before
+        it is encoded.
+        """
+        response = None
+        if is_centred and treated is not None:
+            state, _ = self.posterior(reading)
+            response = self._expected_profile(reading, self.decode(state, treated))
+            response -= self._expected_profile(reading, self.decode(state, untreated))
+            response /= torch.from_numpy(self.measure.spread).to(response)
+        mean, log_variance = self.posterior(reading, response)
         noise = torch.randn(mean.shape, generator=generator).to(mean.device)
         state = mean + noise * torch.exp(0.5 * log_variance)
-        likelihood = self.log_likelihood(reading, self.decode(state, condition))
+        likelihood = self.log_likelihood(reading, self.decode(state, treated))
         return likelihood - divergence(mean, log_variance)
+
+    def _expected_profile(self, reading: Reading, expected: Expected) -> Tensor:
+        """Expected log1p profiles where there are counts, else expected values."""
+        if not self.measure.has_counts:
+            return expected.mean * torch.from_numpy(self.measure.spread).to(expected.mean)
+        stays = 1.0 if expected.logits is None else torch.sigmoid(-expected.logits)
+        mean = expected.mean * reading.exposure
+        return stays * expected_log1p(mean, self.log_dispersion.exp(), reading.scale)
 
     def change(
         self,

@@ -67,13 +67,15 @@ class VaeLoss:
     kl_weight: float
     warm_up: float
     adversary: float
+    responses: Tensor | None
 
     def __call__(self, step: Step, generator: torch.Generator) -> Tensor:
         """The mean loss of the cells of a step, in nats a readout."""
         network, device = self.network, self.table.context.device
         reading = self.cells.take(step.rows).to(device)
         question = self.cells.question[step.rows].to(device)
-        mean, log_variance = network.posterior(reading)
+        taken = None if self.responses is None else self.responses[question]
+        mean, log_variance = network.posterior(reading, taken)
         noise = torch.randn(mean.shape, generator=generator).to(device)
         state = mean + noise * torch.exp(0.5 * log_variance)
         expected = network.decode(state, network.conditions(self.table, question))
