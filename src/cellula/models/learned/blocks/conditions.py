@@ -62,6 +62,17 @@ class ConditionBatch:
             )
         )
 
+    def untreated(self, rows: Tensor) -> ConditionBatch:
+        """The same, where ``rows`` (questions,) is true with nothing done: the context alone."""
+        treated = (~rows).unsqueeze(1)
+        return ConditionBatch(
+            self.vectors * treated.unsqueeze(2),
+            self.ids * treated,
+            self.is_there & treated,
+            self.numbers * treated,
+            self.context,
+        )
+
     def to(self, device: torch.device) -> ConditionBatch:
         """The same on a device."""
         return ConditionBatch(
