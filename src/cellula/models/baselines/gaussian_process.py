@@ -125,7 +125,7 @@ def _kernel(x: Blocks, y: Blocks, lengths: NDArray[np.float64]) -> NDArray[np.fl
 def _square(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Squared Euclidean distances of rows: (rows of x, rows of y)."""
     square = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2.0 * x @ y.T
-    return np.maximum(square, 0.0)
+    return np.asarray(np.maximum(square, 0.0), np.float64)
 
 
 def _median_distance(block: NDArray[np.float64]) -> float:
