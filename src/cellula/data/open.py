@@ -14,6 +14,7 @@ from cellula.core.value_type import ValueType
 from cellula.data.catalogue import source as catalogue
 from cellula.data.data_source import DataSource, Layout
 from cellula.data.features import feature_table, join_labels, join_tables, require_coverage
+from cellula.data.knowledge.embedding import require_independent, sources_of
 from cellula.data.profiles import profiles_of
 from cellula.io.digest import hash_source
 from cellula.io.formats import read
@@ -40,7 +41,8 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
     joined: dict[str, pd.DataFrame | None] = {}
     for role in ("context", "perturbation"):
         tables = [item for item in sources if item.role == f"{role}_features"]
-        parts = [feature_table(_content(item, paths), item) for item in tables]
+        known = {profiles.name: hashes[profiles.name]}
+        parts = [feature_table(_features(item, paths, known), item) for item in tables]
         names = [item.name for item in tables]
         joined[role] = join_tables([features for features, _ in parts], names)
         require_coverage(joined[role], data.obs, role)
@@ -58,6 +60,13 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
 
 def _content(item: DataSource, paths: Mapping[str, Path]) -> object:
     return read(paths[item.name], item.format, item.label_columns)
+
+
+def _features(item: DataSource, paths: Mapping[str, Path], held_out: Mapping[str, str]) -> object:
+    """A table of features. Raises DataError where it says that it was made from the profiles."""
+    content = _content(item, paths)
+    require_independent(sources_of(content), held_out, item.name)
+    return content
 
 
 def _the_profiles(sources: Sequence[DataSource]) -> DataSource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -10,10 +11,18 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
+from cellula.core.canonical import hash_array, hash_json
 from cellula.core.dataset import Dataset, Provenance
 from cellula.core.errors import DataError
 
-__all__ = ["MADE_FROM", "GeneEmbedding", "require_independent", "with_embedding"]
+__all__ = [
+    "MADE_FROM",
+    "GeneEmbedding",
+    "group_digests",
+    "require_independent",
+    "sources_of",
+    "with_embedding",
+]
 
 #: Where an annotated matrix keeps the digests of what its vectors were made from.
 MADE_FROM = "made_from"
@@ -55,13 +64,46 @@ class GeneEmbedding:
     def annotated(self) -> AnnData:
         """The vectors as a matrix that a study reads as features; it keeps the digests.
 
-        obs has the column ``symbol``; ``uns["made_from"]`` is name -> SHA-256.
+        obs has the column ``symbol``; ``uns["made_from"]`` is JSON, name -> SHA-256.
         """
         table = self.frame()
         obs = pd.DataFrame({"symbol": list(self.names)}, index=list(self.names))
         found = AnnData(table.to_numpy(), obs, pd.DataFrame(index=table.columns))
-        found.uns[MADE_FROM] = dict(self.provenance.sources)
+        found.uns[MADE_FROM] = json.dumps(dict(self.provenance.sources), sort_keys=True)
         return found
+
+
+def sources_of(content: object) -> Mapping[str, str]:
+    """What a table of features says it was made from: name -> SHA-256, empty where it says nothing.
+
+    Raises DataError where it says so in a form that cannot be read.
+    """
+    told = content.uns.get(MADE_FROM) if isinstance(content, AnnData) else None
+    if told is None:
+        return {}
+    try:
+        found = json.loads(told)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"uns[{MADE_FROM!r}] is no JSON text of names and SHA-256") from error
+    if not isinstance(found, dict):
+        raise DataError(f"uns[{MADE_FROM!r}] is no JSON object of names and SHA-256")
+    return {str(name): str(digest) for name, digest in found.items()}
+
+
+def group_digests(data: Dataset) -> dict[str, str]:
+    """SHA-256 of the values of every perturbation in every context: what a part holds out.
+
+    The name is ``perturbation in context``. Only the values and the readouts count, whatever the
+    order of the profiles and whatever stands beside them.
+    """
+    queries = data.queries()
+    labels = [f"{p} in {c}" for p, c in zip(queries.perturbation, queries.context, strict=True)]
+    column = np.array(labels, dtype=object)
+    found = {}
+    for name in sorted(set(labels)):
+        values = data.dense(np.flatnonzero(column == name))
+        found[name] = hash_json([list(data.readouts), sorted(hash_array(row) for row in values)])
+    return found
 
 
 def require_independent(
@@ -87,8 +129,9 @@ def with_embedding(
 ) -> Dataset:
     """The dataset with the embedding as its table of perturbation features.
 
-    held_out: name -> SHA-256 of what no feature may know; None: every file that the dataset was
-    read from. The embedding's sources join the provenance. Raises DataError on a leak.
+    held_out: name -> SHA-256 of what no feature may know, such as the :func:`group_digests` of a
+    held-out part; None: every file that the dataset was read from. The embedding's sources join
+    the provenance. Raises DataError on a leak.
     """
     hidden = data.provenance.sources if held_out is None else held_out
     require_independent(embedding.provenance.sources, hidden, "the embedding")

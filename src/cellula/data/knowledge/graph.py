@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from cellula.core.dataset import Provenance
 from cellula.core.errors import DataError
@@ -87,8 +87,8 @@ class KnowledgeGraph:
     def embedding(self, dimensions: int) -> GeneEmbedding:
         """Coordinates of the genes: eigenvectors of D^-1/2 A D^-1/2 times their eigenvalues.
 
-        The leading ones by absolute eigenvalue, without the first, which only tells the degree;
-        the sign of each makes its largest entry positive. A gene without an edge is 0 and left
+        The leading ones by absolute eigenvalue, without D^1/2 1, which only tells the degree; the
+        sign of each makes its largest entry positive. A gene without an edge is 0 and left
         out. Raises DataError when the graph has fewer genes with an edge than ``dimensions`` + 2.
         """
         degree = np.asarray(self.adjacency.sum(axis=1)).ravel()
@@ -101,21 +101,28 @@ class KnowledgeGraph:
         scale = sp.diags(1.0 / np.sqrt(degree[kept]))
         matrix = scale @ self.adjacency[kept][:, kept] @ scale
         with one_blas_thread():
-            values, vectors = _leading(sp.csr_matrix(matrix), dimensions + 1)
-        coordinates = vectors[:, 1:] * values[1:]
+            values, vectors = _leading(sp.csr_matrix(matrix), np.sqrt(degree[kept]), dimensions)
+        coordinates = vectors * values
         largest = coordinates[np.abs(coordinates).argmax(axis=0), np.arange(dimensions)]
         coordinates = coordinates * np.where(largest < 0, -1.0, 1.0)
         names = tuple(self.names[i] for i in kept)
         return GeneEmbedding(names, np.ascontiguousarray(coordinates), self.provenance)
 
 
-def _leading(matrix: sp.csr_matrix, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The n eigenvalues of largest size, descending, and their vectors: (n,), (nodes, n)."""
-    if matrix.shape[0] <= DENSE:
-        values, vectors = eigh(matrix.toarray())
+def _leading(
+    matrix: sp.csr_matrix, trivial: NDArray[np.float64], n: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The n eigenvalues of largest size, descending, and their vectors: (n,), (nodes, n).
+
+    trivial: (nodes,) the eigenvector of eigenvalue 1 that is taken out.
+    """
+    unit = trivial / np.sqrt(trivial @ trivial)
+    if len(unit) <= DENSE:
+        values, vectors = eigh(matrix.toarray() - np.outer(unit, unit))
     else:
-        start = np.linspace(1.0, 2.0, matrix.shape[0])
-        values, vectors = eigsh(matrix, n, which="LM", v0=start)
+        operator = LinearOperator(matrix.shape, lambda x: matrix @ x - unit * (unit @ x))
+        start = np.linspace(1.0, 2.0, len(unit))
+        values, vectors = eigsh(operator, n, which="LM", v0=start)
     order = np.argsort(-np.abs(values), kind="stable")[:n]
     return values[order], vectors[:, order]
 

@@ -55,8 +55,8 @@ class PerturbationGraphOptions(Options):
     degrees but random, or without edges."""
     hidden: float = Field(default=0.5, ge=0, lt=1)
     """Share of perturbations whose own vector is hidden in a step of training."""
-    focus: float = Field(default=2.0, ge=0)
-    """The error enters the loss to the power 2 + focus; 0: squared error."""
+    focus: float = Field(default=0.0, ge=0)
+    """The error enters the loss to the power 2 + focus; 2 in [roohani2024]_, 0: squared error."""
     direction: float = Field(default=0.1, ge=0)
     """Weight of the penalty of a wrong sign."""
     cells: int = Field(default=300, ge=0)
