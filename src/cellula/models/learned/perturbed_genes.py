@@ -214,8 +214,8 @@ class PerturbedGenesNetwork(nn.Module):
 
     A perturbation's vector goes along the likeness of perturbations, a readout's along their
     co-expression; the composed vectors of a question move all readouts, and what all readouts do
-    comes back to each. A question of which nothing is known leaves the readouts where the
-    context puts them.
+    comes back to each. What is told is the difference to a question of which nothing is known, so
+    that such a question has a departure of 0.
     """
 
     def __init__(self, genes: PerturbedGenes, width: int, hops: int, layer: str) -> None:
@@ -245,9 +245,15 @@ class PerturbedGenesNetwork(nn.Module):
         told = self.smoothing(self.vectors.weight, is_known, self.ties.to(device))
         is_there = (questions.place >= 0).unsqueeze(-1)
         pooled = (told[questions.place.clamp_min(0)] * is_there).sum(dim=1)
-        composed = self.compose(pooled) - self.compose(torch.zeros_like(pooled))
         readouts = self.convolution(self.readouts.weight, self.together.to(device))
-        moved = readouts + questions.context.unsqueeze(-1) * self.context + composed.unsqueeze(1)
+        base = readouts + questions.context.unsqueeze(-1) * self.context
+        composed = self.compose(torch.stack([pooled, torch.zeros_like(pooled)])).unsqueeze(2)
+        told_of, nothing = self._decoded(base + composed)
+        found: Tensor = told_of - nothing
+        return found
+
+    def _decoded(self, moved: Tensor) -> Tensor:
+        """Readouts from their vectors: (..., readouts, width) to (..., readouts)."""
         hidden = moved + self.joined(moved)
         first = (hidden * self.own).sum(dim=-1)
         found: Tensor = first + self.across(first) @ self.of_all.T
