@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, final
 
@@ -22,7 +22,7 @@ from cellula.core.run import RunContext
 from cellula.models.baselines.answer import Answer, Effects, joined
 from cellula.models.baselines.encoding import group_means
 from cellula.models.baselines.pseudobulk import Pseudobulk
-from cellula.models.baselines.tuning import squared_error, train_and_valid
+from cellula.models.baselines.tuning import train_and_valid
 from cellula.models.learned.blocks.scope import TorchScope, torch_scope
 from cellula.models.learned.blocks.trainer import Positions, TrainOptions, fit_network
 from cellula.models.learned.blocks.weights import load_weights, weights_of
@@ -149,14 +149,12 @@ class PerturbationGraph:
         def loss(rows: Tensor, generator: torch.Generator) -> Tensor:
             shown = torch.rand(len(genes.labels), generator=generator) >= own.hidden
             told = network(questions.take(rows), shown.to(scope.device))
-            error = (told - target[rows]).abs() ** (2 + own.focus)
+            miss = (told - target[rows]).abs() ** (2 + own.focus)
             sign = torch.tanh(middle + target[rows]) - torch.tanh(middle + told)
-            found: Tensor = error.mean() + own.direction * (sign**2).mean()
+            found: Tensor = miss.mean() + own.direction * (sign**2).mean()
             return found
 
-        def error() -> float:
-            return squared_error(fitted.effects, held) if held is not None else 0.0
-
+        error = None if held is None else _error(fitted, held)
         positions = Positions(len(target), own.train.batch, scope.generator.initial_seed() % 2**62)
         history = fit_network(
             network,
@@ -165,7 +163,7 @@ class PerturbationGraph:
             own.train.model_copy(update={"epochs": epochs}),
             scope,
             run,
-            error=None if held is None else error,
+            error=error,
         )
         network.double()
         return fitted, history.best + 1
@@ -203,16 +201,19 @@ class FittedPerturbationGraph:
 
     def effects(self, queries: QueryTable) -> Effects:
         """The mean response and the network's departure: (queries, readouts)."""
-        keys, first, inverse = np.unique(queries.keys(), return_index=True, return_inverse=True)
-        questions = self.questions(queries.take(first))
+        _, first, inverse = np.unique(queries.keys(), return_index=True, return_inverse=True)
+        departure = self.departures(self.questions(queries.take(first)))[inverse]
+        return Effects(self.center + departure, self.genes.is_near(queries))
+
+    def departures(self, questions: Questions) -> NDArray[np.float64]:
+        """What the network adds to the mean response: (questions, readouts)."""
         weight = self.network.own
         told = []
         with torch.no_grad():
-            for start in range(0, len(keys), BLOCK):
+            for start in range(0, len(questions.place), BLOCK):
                 part = questions.take(slice(start, start + BLOCK)).to(weight.device, weight.dtype)
                 told.append(self.network(part).cpu().numpy().astype(np.float64))
-        departure = self.scale * np.concatenate(told)[inverse]
-        return Effects(self.center + departure, self.genes.is_near(queries))
+        return np.asarray(self.scale * np.concatenate(told), np.float64)
 
     def predict(
         self, queries: QueryTable, control: Dataset | None, run: RunContext
@@ -232,6 +233,13 @@ class FittedPerturbationGraph:
             {**weights_of(self.network), "center": self.center}, {"graph_scale": self.scale}
         )
         return joined(own, self.genes.state(), self.answer.state())
+
+
+def _error(fitted: FittedPerturbationGraph, held: Pseudobulk) -> Callable[[], float]:
+    """The mean squared error on validation responses as the network is when it is called."""
+    questions = fitted.questions(held.queries())
+    residual = held.values - fitted.center
+    return lambda: float(np.mean((fitted.departures(questions) - residual) ** 2))
 
 
 def _strength(fitted: FittedPerturbationGraph, held: Pseudobulk) -> float:
