@@ -17,6 +17,7 @@ from cellula.data.catalogue import source as catalogue
 from cellula.data.data_source import DataSource, Layout
 from cellula.data.embedding import provenance_of
 from cellula.data.features import feature_table, join_labels, join_tables, require_coverage
+from cellula.data.knowledge.embedding import require_independent, sources_of
 from cellula.data.profiles import profiles_of
 from cellula.io.digest import hash_source
 from cellula.io.formats import read
@@ -44,7 +45,8 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
     vectors: dict[str, Mapping[str, Any]] = {}
     for role in ("context", "perturbation"):
         tables = [item for item in sources if item.role == f"{role}_features"]
-        contents = [_content(item, paths) for item in tables]
+        known = {profiles.name: hashes[profiles.name]}
+        contents = [_features(item, paths, known) for item in tables]
         parts = [feature_table(one, item) for one, item in zip(contents, tables, strict=True)]
         vectors |= _embeddings(contents, tables)
         names = [item.name for item in tables]
@@ -75,6 +77,13 @@ def _embeddings(
         for content, item in zip(contents, sources, strict=True)
         if item.embedding is not None and isinstance(content, AnnData)
     }
+
+
+def _features(item: DataSource, paths: Mapping[str, Path], held_out: Mapping[str, str]) -> object:
+    """A table of features. Raises DataError where it says that it was made from the profiles."""
+    content = _content(item, paths)
+    require_independent(sources_of(content), held_out, item.name)
+    return content
 
 
 def _the_profiles(sources: Sequence[DataSource]) -> DataSource:

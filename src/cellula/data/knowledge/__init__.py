@@ -1,1 +1,1 @@
-"""Prior knowledge as tables and graphs (ontologies, interactions) will live here."""
+"""Prior knowledge of genes as graphs and embeddings that say what they were made from."""
