@@ -49,7 +49,7 @@ class PretrainOptions(Options):
     """Genes of a step, drawn anew each time."""
     hidden: float = Field(default=0.3, gt=0, lt=1)
     """The share of the genes of a step that is hidden in each cell."""
-    train: TrainOptions = TrainOptions(epochs=40, batch=64)
+    train: TrainOptions = TrainOptions(epochs=40, batch=32, learning_rate=2e-3)
     """How the network is trained."""
 
     @model_validator(mode="after")
@@ -153,9 +153,10 @@ def pretrain(
 def _values(data: Dataset, vocabulary: Mapping[str, int]) -> NDArray[np.float32]:
     """log1p values of the genes of a vocabulary, in its order: (cells, genes)."""
     cells = ExpressedGenes.of(data, vocabulary, CheckpointOptions(min_coverage=0.0), UNMADE)
-    if cells.known.coverage < 1 and len(cells.known.token) < len(vocabulary):
+    if lost := len(vocabulary) - len(cells.known.token):
         raise DataError(
-            f"the validation cells lack {len(vocabulary) - len(cells.known.token)} genes"
+            f"the validation cells lack {lost} of {len(vocabulary)} genes; give both parts the "
+            "same readouts"
         )
     order = np.argsort(cells.known.token)
     blocks = [
