@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mudata
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
 from cellula.models.learned.embedders.known_genes import CheckpointOptions
 from cellula.models.learned.embedders.masked_expression import MaskedExpression
+from cellula.models.learned.embedders.modalities import one_matrix
 from cellula.models.learned.pretraining import PretrainOptions, pretrain
 
 TRIPLES = 3
@@ -139,3 +141,33 @@ def test_bad_input_is_told(tmp_path: Path, run: RunContext) -> None:
     (tmp_path / "config.json").write_text(config.replace('"heads": 2', '"heads": 3'))
     with pytest.raises(DataError, match="width 32 is no multiple of heads 3"):
         MaskedExpression(CheckpointOptions()).open(tmp_path)
+
+
+@pytest.mark.requirement("K1")
+def test_proteins_are_told_from_rna(tmp_path: Path, run: RunContext) -> None:
+    rng = np.random.default_rng(4)
+    states = rng.integers(0, 2, size=(400, 2))
+    rates = np.exp(1.0 + 2.5 * states[:, [0, 1, 0, 1, 0, 1]])
+    rates[:, 4:] = 100.0  # without them a cell of both states has the shares of one of none
+    rna = AnnData(rng.poisson(rates).astype(np.float32) + np.float32(1))
+    levels = np.exp(4.0 + 2.0 * states[:, :1] * [1, -1])
+    protein = AnnData(rng.poisson(levels).astype(np.float32))
+    rna.var_names, protein.var_names = [f"g{i}" for i in range(6)], ["CD3", "CD19"]
+    for part in (rna, protein):
+        part.obs_names = [f"c{i}" for i in range(400)]
+    with mudata.set_options(pull_on_update=False):
+        both = Dataset(mudata.MuData({"rna": rna, "protein": protein}), ValueType.COUNTS)
+    train, test = both.take(np.arange(300)), both.take(np.arange(300, 400))
+    brief = {"epochs": 25, "batch": 50, "learning_rate": 5e-3}
+    options = small(width=16, layers=1, tokens=8, hidden=0.5, train=brief)
+    pretrain(train, None, options, run).write(tmp_path, name="both")
+    opened = MaskedExpression(CheckpointOptions()).open(tmp_path)
+    told = opened.told(test.modality("rna"), ["CD19"], run)[:, 0]
+    truth = one_matrix(test).dense()[:, 7]
+    assert np.corrcoef(told, truth)[0, 1] > 0.9
+    assert opened.embed_cells(test, run).coverage == 1
+    assert opened.embed_cells(test.modality("rna"), run).coverage == 1
+    ragged = both.data.copy()
+    ragged.mod["protein"] = ragged.mod["protein"][:399].copy()
+    with pytest.raises(DataError, match="'protein' has 399 profiles"):
+        one_matrix(replace(both, data=ragged))
