@@ -167,7 +167,7 @@ def test_proteins_are_told_from_rna(tmp_path: Path, run: RunContext) -> None:
     assert np.corrcoef(told, truth)[0, 1] > 0.9
     assert opened.embed_cells(test, run).coverage == 1
     assert opened.embed_cells(test.modality("rna"), run).coverage == 1
-    ragged = both.data.copy()
-    ragged.mod["protein"] = ragged.mod["protein"][:399].copy()
+    with mudata.set_options(pull_on_update=False):
+        ragged = mudata.MuData({"rna": rna, "protein": protein[:399].copy()})
     with pytest.raises(DataError, match="'protein' has 399 profiles"):
         one_matrix(replace(both, data=ragged))
