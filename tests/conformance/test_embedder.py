@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from cellula.core import registry
-from cellula.core.run import RunContext
+from cellula.core.run import RunContext, run_context
+from cellula.models.learned.blocks.trainer import TrainOptions
+from cellula.models.learned.pretraining import PretrainOptions, pretrain
 from cellula.testing import EmbedderConformance
 from checkpoint_example import ASKED, bert_checkpoint, cells, set_checkpoint, vector_file
 
@@ -23,9 +25,18 @@ def sets(folder: Path) -> Path:
     return folder
 
 
+def masked(folder: Path) -> Path:
+    options = PretrainOptions(
+        genes=8, width=8, tokens=6, heads=2, train=TrainOptions(epochs=1, batch=32)
+    )
+    pretrain(cells(), None, options, run_context(0, folder)).write(folder, name="toy")
+    return folder
+
+
 #: Name -> what writes a small checkpoint of its kind and tells where.
 CHECKPOINTS: dict[str, Callable[[Path], Path]] = {
     "binned_value": sets,
+    "masked_expression": masked,
     "precomputed": lambda folder: vector_file(folder, tuple(cells().obs.index)),
     "rank_value": ranked,
 }

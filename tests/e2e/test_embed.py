@@ -74,3 +74,23 @@ def test_bad_words_are_told(shell: Shell, toy: Toy) -> None:
         assert message in shell(*WORDS, *words, exit_code=None)
     hub = ("data", "embed", "genes.h5ad", "--with", "rank_value", "--checkpoint", "a/b")
     assert "never the name of a hub" in shell(*hub, "--to", "o.h5ad", exit_code=1)
+
+
+def test_a_checkpoint_of_ones_own(shell: Shell, toy: Toy) -> None:
+    toy(n_genes=9)
+    train = '--option=train={"epochs":2}'
+    own = ("--value-type", "log1p", "--name", "own", "--license", "CC0-1.0", train)
+    words = ("data", "pretrain", "cells.h5ad", "--to", "made", *own, "--option=width=8")
+    told = shell(*words, "--where", "gene=control")
+    assert "own: " in told
+    assert "40 genes" in told
+    assert "another name" in shell(*words, exit_code=1)
+    embed = ("data", "embed", "cells.h5ad", "--with", "masked_expression", "--checkpoint", "made")
+    told = shell(*embed, "--to", "e.h5ad", "--value-type", "log1p", "--json")
+    found = json.loads(told)["embeddings"]
+    assert set(found) == {"obsm:X_own", "varm:X_own"}
+    card = found["obsm:X_own"]["checkpoint"]
+    assert list(card["trained_on"]) == ["cells.h5ad"]
+    assert card["license"] == "CC0-1.0"
+    wrong = (*words[:4], "other", *own, "--option=depth=8")
+    assert "it has: genes, width" in shell(*wrong, exit_code=1)

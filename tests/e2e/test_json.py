@@ -73,6 +73,8 @@ WORDS = {
     "data describe": "cells.h5ad",
     "data convert": "cells.h5ad cells.zarr",
     "data embed": "cells.h5ad --with precomputed --checkpoint v.npy --to e.h5ad --value-type log1p",
+    "data pretrain": "cells.h5ad --to made --name own --value-type log1p"
+    ' --option genes=8 --option tokens=4 --option width=8 --option train={"epochs":1}',
     "data integrate": f"--data cells.h5ad --roles {ROLES},batch=who --method combat --out c.h5ad",
     "cite": "toy.toml",
     "check": "toy.toml",

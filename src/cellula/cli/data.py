@@ -10,17 +10,19 @@ import typer
 from cellula.cli.convert import convert
 from cellula.cli.embed import embed
 from cellula.cli.integrate import integrate
+from cellula.cli.pretrain import pretrain
 from cellula.cli.terminal import print_json, say
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Public data sets and files: list, get, describe, convert, embed, integrate.",
+    help="Public data sets and files: list, get, describe, convert, embed, integrate, pretrain.",
     no_args_is_help=True,
 )
 app.command("convert")(convert)
 app.command("embed")(embed)
 app.command("integrate")(integrate)
+app.command("pretrain")(pretrain)
 
 #: Below this area under the ROC two data sets are called alike.
 ALIKE = 0.6

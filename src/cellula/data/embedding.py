@@ -29,8 +29,6 @@ __all__ = ["EmbeddingRequest", "attached", "embed", "embedding_of", "provenance_
 UNS = "embeddings"
 Axis = Literal["cells", "genes"]
 PLACE: Mapping[str, str] = {"cells": "obsm", "genes": "varm"}
-#: So many names of what is missing are told in messages.
-SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)

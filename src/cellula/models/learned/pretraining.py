@@ -25,6 +25,7 @@ from cellula.models.learned.blocks.scope import torch_scope
 from cellula.models.learned.blocks.trainer import Positions, TrainOptions, fit_network
 from cellula.models.learned.embedders.known_genes import CheckpointOptions, ExpressedGenes
 from cellula.models.learned.embedders.masked_expression import MaskedReader
+from cellula.models.learned.embedders.modalities import one_matrix
 
 __all__ = ["PretrainOptions", "Pretrained", "pretrain"]
 
@@ -49,7 +50,7 @@ class PretrainOptions(Options):
     """Genes of a step, drawn anew each time."""
     hidden: float = Field(default=0.3, gt=0, lt=1)
     """The share of the genes of a step that is hidden in each cell."""
-    train: TrainOptions = TrainOptions(epochs=40, batch=64)
+    train: TrainOptions = TrainOptions(epochs=40, batch=32, learning_rate=2e-3)
     """How the network is trained."""
 
     @model_validator(mode="after")
@@ -107,11 +108,13 @@ def pretrain(
 
     In every step ``tokens`` genes are drawn, and in each cell a share of them is hidden; the loss
     is the squared error of the hidden values told with the token and, again, by the cell's vector
-    alone. Early stopping on ``valid`` where it is given. No label of a cell is read. Raises
+    alone. Of several modalities every readout is a token. Early stopping on ``valid`` where it is
+    given. No label of a cell is read. Raises
     DataError on other values than counts or log1p and on fewer than 10 cells.
     """
     if data.n_profiles < 10:
         raise DataError(f"{data.n_profiles} cells; a pretraining needs at least 10, better 1,000")
+    data, valid = one_matrix(data), None if valid is None else one_matrix(valid)
     every = {gene: i for i, gene in enumerate(data.readouts)}
     whole = _values(data, every)
     order = np.argsort(-whole.var(axis=0), kind="stable")[: options.genes]
@@ -153,9 +156,10 @@ def pretrain(
 def _values(data: Dataset, vocabulary: Mapping[str, int]) -> NDArray[np.float32]:
     """log1p values of the genes of a vocabulary, in its order: (cells, genes)."""
     cells = ExpressedGenes.of(data, vocabulary, CheckpointOptions(min_coverage=0.0), UNMADE)
-    if cells.known.coverage < 1 and len(cells.known.token) < len(vocabulary):
+    if lost := len(vocabulary) - len(cells.known.token):
         raise DataError(
-            f"the validation cells lack {len(vocabulary) - len(cells.known.token)} genes"
+            f"the validation cells lack {lost} of {len(vocabulary)} genes; give both parts the "
+            "same readouts"
         )
     order = np.argsort(cells.known.token)
     blocks = [

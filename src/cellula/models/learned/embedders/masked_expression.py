@@ -29,6 +29,7 @@ from cellula.models.learned.embedders.known_genes import (
     ExpressedGenes,
     embedding_of_rows,
 )
+from cellula.models.learned.embedders.modalities import one_matrix
 
 __all__ = ["MaskedExpression", "MaskedReader", "OpenedMaskedExpression"]
 
@@ -98,7 +99,7 @@ class MaskedExpression:
     """A checkpoint of our own pretraining (:func:`cellula.models.learned.pretraining.pretrain`).
 
     A cell is the vector from which the network tells hidden genes; a gene is the direction in
-    which that vector tells it.
+    which that vector tells it. Of several modalities every readout is a token.
     """
 
     options: CheckpointOptions
@@ -135,7 +136,7 @@ class OpenedMaskedExpression:
 
     def embed_cells(self, data: Dataset, run: RunContext) -> Embedding:
         """See :meth:`cellula.core.embedding.CellEmbedder.embed_cells`."""
-        cells = ExpressedGenes.of(data, self.genes, self.options, self.checkpoint)
+        cells = ExpressedGenes.of(one_matrix(data), self.genes, self.options, self.checkpoint)
         place = torch.from_numpy(cells.known.token)
 
         def embed(v: Tensor, genes: Tensor) -> Tensor:
@@ -157,14 +158,16 @@ class OpenedMaskedExpression:
         if unknown := [gene for gene in hidden if gene not in self.genes]:
             raise DataError(f"{self.checkpoint.name} does not know {', '.join(unknown[:5])}")
         shown = {gene: token for gene, token in self.genes.items() if gene not in set(hidden)}
-        cells = ExpressedGenes.of(data, shown, self.options, self.checkpoint)
-        asked = torch.tensor([self.genes[gene] for gene in hidden])
-        place = torch.cat([torch.from_numpy(cells.known.token), asked])
-        n = len(asked)
+        cells = ExpressedGenes.of(one_matrix(data), shown, self.options, self.checkpoint)
+        asked = [self.genes[gene] for gene in hidden]
+        known = cells.known.token.tolist()
+        # genes that the data lack are hidden too, as in training
+        absent = sorted(set(self.genes.values()) - set(known) - set(asked))
+        place, n = torch.tensor([*known, *absent, *asked]), len(asked)
 
         def tell(v: Tensor, genes: Tensor) -> Tensor:
             is_shown = torch.ones_like(v, dtype=torch.bool)
-            is_shown[:, -n:] = False
+            is_shown[:, len(known) :] = False
             cell, state = self.network(v, genes, is_shown)
             value = self.network.by_cell(cell, genes[-n:]) + self.network.by_token(state[:, -n:])
             found: Tensor = value * self.network.scale + self.network.mean[genes[-n:]]
