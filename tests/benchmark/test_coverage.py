@@ -72,7 +72,7 @@ CASES = {
         "row_column_offset", {},
     ),
     "gdsc-tissues": Case(
-        "gdsc/study.toml", ClaimKind.UNSEEN_CONTEXT, Folds(folds=5, seed=7), "context",
+        "gdsc/study.toml", ClaimKind.UNSEEN_CONTEXT, Fraction(fraction=0.25, seed=7), "context",
         "ridge", {}, "TISSUE_FACTOR",
     ),
     "tggates-compounds": Case(
