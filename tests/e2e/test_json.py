@@ -86,6 +86,7 @@ WORDS = {
     "fit": f"--data cells.h5ad --roles {ROLES} --model ridge --out fitted"
     " --perturbation-features features.csv",
     "predict": "--fitted fitted --queries queries.csv --out answers.csv",
+    "perturb": "--fitted fitted --perturbation G1 --control cells.h5ad --out perturbed",
     "explain": "--fitted fitted",
     "evaluate": f"--real cells.h5ad --pred cells.h5ad --roles {ROLES} --metric rmse --no-embedding"
     " --out scored",

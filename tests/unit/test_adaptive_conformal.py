@@ -7,9 +7,11 @@ from typing import Any
 
 import conformal_example as example
 import numpy as np
+import pandas as pd
 import pytest
 
 from cellula.core import registry
+from cellula.core.comparison import Comparison
 from cellula.core.errors import DataError
 from cellula.core.model import Options
 from cellula.core.query import QueryTable
@@ -179,3 +181,24 @@ def test_distances_by_feature_by_name_and_by_dose() -> None:
     assert new < far
     again = QuestionDistance.restore(distance.state().arrays, distance.state().meta)
     np.testing.assert_array_equal(again.at(asked), distance.at(asked))
+
+
+def test_a_band_over_many_readouts_of_few_units(run: RunContext) -> None:
+    """A readout's scale is taken without the unit that it judges, else errors look ordinary."""
+    covered = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        n, readouts = 30, tuple(f"r{i}" for i in range(150))
+        held = Comparison(
+            groups=pd.DataFrame({"perturbation": [f"p{i}" for i in range(n)], "context": "x"}),
+            unit=np.arange(n),
+            units=tuple(f"p{i}" for i in range(n)),
+            readouts=readouts,
+            observed=rng.standard_t(2, size=(n, len(readouts))),
+            predicted=np.zeros((n, len(readouts))),
+        )
+        method = registry.create("uncertainty", "adaptive_conformal", {"band": True})
+        fitted = method.calibrate_on(example.Zero(), held, "perturbation")
+        new = np.abs(rng.standard_t(2, size=(300, len(readouts))))
+        covered.append((new <= fitted.half_width[0]).all(axis=1).mean())
+    assert 0.87 <= np.mean(covered) <= 0.94

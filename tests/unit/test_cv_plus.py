@@ -132,3 +132,17 @@ def test_state_restores_equal_intervals(run: RunContext) -> None:
         np.testing.assert_array_equal(left.upper, right.upper)
         n += len(left.queries)
     assert n == data.n_profiles
+
+
+def test_bounds_of_a_worked_example(run: RunContext) -> None:
+    """Every residual stands around the answer of the fit that had not seen its group."""
+    fits = tuple(FittedMean(np.array([mean, mean]), ValueType.LN_IC50) for mean in (5.0, 0.0, 10.0))
+    residual = np.repeat(np.array([1.0, 2.0, 3.0, 4.0])[:, None], 2, axis=1)
+    fold, unit = np.array([0, 0, 1, 1]), np.arange(4)
+    one = CvPlusFitted(fits[0], fits[1:], ("r0", "r1"), 0.75, residual, fold, unit)
+    (batch,) = one.predict(QueryTable.of(["p"], ["x"]), None, run)
+    assert batch.lower is not None
+    assert batch.upper is not None
+    # the fourth of 0 + 1, 0 + 2, 10 + 3, 10 + 4, and the first of 0 - 1, 0 - 2, 10 - 3, 10 - 4
+    np.testing.assert_array_equal(batch.upper, [[14.0, 14.0]])
+    np.testing.assert_array_equal(batch.lower, [[-2.0, -2.0]])

@@ -16,6 +16,7 @@ from cellula.cli import (
     evaluate,
     explain,
     fit,
+    perturb,
     plugins,
     predict,
     study,
@@ -44,6 +45,7 @@ app.command("verify")(verify.verify)
 app.add_typer(data.app, name="data")
 app.command("fit")(fit.fit)
 app.command("predict")(predict.predict)
+app.command("perturb")(perturb.perturb)
 app.command("evaluate")(evaluate.evaluate)
 app.command("explain")(explain.explain)
 app.command("cite")(cite.cite)

@@ -18,6 +18,8 @@ __all__ = ["COUNTS", "float_type", "matrix_part", "require_unique"]
 
 #: The layer of raw counts beside log-normalised values.
 COUNTS = "counts"
+#: Layers that mean something: counts, and the bounds of a predicted interval.
+KEPT = (COUNTS, "lower", "upper")
 
 
 def matrix_part(
@@ -28,7 +30,7 @@ def matrix_part(
     file: str,
     layer: str | None = None,
 ) -> AnnData:
-    """X (or ``layer``), var, obsm and the layer ``counts`` of some rows, with another obs.
+    """X (or ``layer``), var, obsm and the layers that mean something of some rows, another obs.
 
     rows: (profiles,), which are kept; obs: one row a kept profile; exclude: readouts left out,
     where they are there. Dense matrices become float, sparse ones CSR, without a copy where all
@@ -47,7 +49,7 @@ def matrix_part(
         obs=obs,
         var=content.var[columns],
         obsm={key: value[rows] for key, value in content.obsm.items()},
-        layers={COUNTS: part(content.layers[COUNTS])} if COUNTS in content.layers else {},
+        layers={name: part(content.layers[name]) for name in KEPT if name in content.layers},
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cellula.core.comparison import Comparison, GeneSets
 from cellula.core.dataset import Dataset, Matrix
 from cellula.core.errors import DataError
-from cellula.core.matrix import loaded
+from cellula.core.matrix import dense, loaded
 from cellula.core.prediction import Population, Prediction
 from cellula.core.query import QueryTable
 from cellula.data.group_means import group_means
@@ -181,7 +181,8 @@ def as_predictions(data: Dataset) -> list[Prediction]:
     """Real profiles as if a model had predicted them: one answer a distinct question.
 
     The mean is that of all profiles of the question, whatever their unit; the profiles
-    themselves are the cells where a question has more than one.
+    themselves are the cells where a question has more than one. Where every question is one
+    profile and the layers ``lower`` and ``upper`` are there, they are the interval.
     """
     queries = data.queries()
     (keys,) = joint_codes([queries])
@@ -194,9 +195,19 @@ def as_predictions(data: Dataset) -> list[Prediction]:
             value_type=data.value_type,
             mean=group_means(data.values, groups, len(first)),
             in_domain=np.ones(len(first), bool),
+            lower=None if has_cells else _bound(data, "lower", "upper", first),
+            upper=None if has_cells else _bound(data, "upper", "lower", first),
             cells=_population(data.values, groups.astype(np.int64), None) if has_cells else None,
         )
     ]
+
+
+def _bound(data: Dataset, name: str, other: str, rows: Codes) -> Floats | None:
+    """One bound of a predicted interval (rows, readouts); None unless both are there."""
+    layers = getattr(data.data, "layers", {})
+    if name not in layers or other not in layers:
+        return None
+    return np.asarray(dense(layers[name][rows]), np.float64)
 
 
 # -- populations and references ---------------------------------------------------------------

@@ -12,11 +12,13 @@ from cellula.core.comparison import Comparison
 from cellula.core.errors import DataError
 from cellula.evaluation.bootstrap import interval, unit_weights
 
-__all__ = ["Gain", "RiskCoverage", "abstention_gain", "group_errors", "risk_coverage"]
+__all__ = ["Doubt", "Gain", "RiskCoverage", "abstention_gain", "group_errors", "risk_coverage"]
 
 #: Resamples of units of replication behind an interval.
 RESAMPLES = 1000
 LEVEL = 0.95
+#: The share of questions that is declined where none is named.
+SHARE = 0.2
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -71,6 +73,24 @@ class Gain:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One kind of doubt: its name, its curve, and what declining a share gains."""
+
+    name: str
+    curve: RiskCoverage
+    gain: Gain
+
+    @classmethod
+    def of(
+        cls, name: str, comparison: Comparison, doubt: Floats, rng: np.random.Generator
+    ) -> Doubt:
+        """How well ``doubt`` (groups,) orders the errors of a comparison, a fifth declined."""
+        error = group_errors(comparison)
+        gain = abstention_gain(error, doubt, comparison.unit, SHARE, rng)
+        return cls(name, risk_coverage(error, doubt, comparison.unit), gain)
+
+
 def group_errors(comparison: Comparison) -> Floats:
     """Mean squared error over readouts of every group: (groups,), in squared units of values."""
     return np.asarray(((comparison.observed - comparison.predicted) ** 2).mean(axis=1))
@@ -86,7 +106,6 @@ def risk_coverage(error: Floats, doubt: Floats, unit: Codes) -> RiskCoverage:
     weight = _weights(unit)
     kept, risk = _curve(error, doubt, weight)
     best_kept, best = _curve(error, error, weight)
-    # a step before the first point: the same few are kept
     area = _area(kept, risk)
     return RiskCoverage(kept, risk, np.interp(kept, best_kept, best), area, _area(best_kept, best))
 

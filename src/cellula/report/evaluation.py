@@ -25,6 +25,7 @@ from cellula.report.evaluation_ranks import perturbations
 from cellula.report.evaluation_scores import standing
 from cellula.report.evaluation_strata import strata
 from cellula.report.page import fill
+from cellula.report.risk import risk_blocks
 from cellula.report.words import value_words
 from cellula.validation.evaluating import Evaluated
 
@@ -43,6 +44,7 @@ def render_evaluation(found: Evaluated, command: str) -> str:
         standing(found, lines),
         perturbations(found),
         strata(found),
+        *_risk(found),
         genes(found),
         cells(found),
         _again(found, command),
@@ -112,6 +114,14 @@ def _cautions(found: Evaluated) -> tuple[Section, ...]:
     )
     table = Table((Column(""), Column("what to read beside the numbers")), rows, is_stacked=True)
     return (Section("cautions", "Cautions", "Cautions", (table,)),)
+
+
+def _risk(found: Evaluated) -> tuple[Section, ...]:
+    """Whether the prediction knows where it is wrong; nothing where it carries no interval."""
+    if not found.doubts:
+        return ()
+    title = "Does the prediction know where it is wrong?"
+    return (Section("risk", title, "Doubt", risk_blocks(found.doubts)),)
 
 
 def _again(found: Evaluated, command: str) -> Section:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,16 +15,19 @@ from cellula.core.comparison import GeneSets
 from cellula.core.dataset import Dataset
 from cellula.core.errors import StudyError
 from cellula.core.metric import MetricDefinition
+from cellula.core.prediction import Prediction
 from cellula.core.run import RunContext, SilentProgress
 from cellula.core.value_type import ValueType
-from cellula.evaluation.comparison import as_predictions
+from cellula.evaluation.comparison import as_predictions, compare
 from cellula.evaluation.effects import Effects, effects
 from cellula.evaluation.embedding import Embedding, embed
 from cellula.evaluation.gene_sets import match_gene_sets
 from cellula.evaluation.panel import MODEL, evaluate
 from cellula.evaluation.panels import FULL, PANELS, metrics_of
 from cellula.evaluation.presets.evaluate import PRESETS, preset_of
+from cellula.evaluation.risk_coverage import Doubt
 from cellula.evaluation.sides import Side, Sides, sides_of
+from cellula.evaluation.uncertainty.abstention import group_doubt
 from cellula.io.digest import hash_source
 from cellula.io.formats import read
 from cellula.validation.exploratory import Declared, profiles_source
@@ -101,7 +104,9 @@ class Evaluated:
     tables: ``scores``, a row a perturbation, context and metric; ``summary``, a row a metric of
     the prediction with its interval, baseline ``b``, ceiling ``r`` and anchored score (of the full
     panel, a row a contestant and metric); where there are such ``strata``, a row a metric and
-    stratum. cautions: what to read beside; definitions: of the metrics, by ``name@version``.
+    stratum, and ``risk``, a row a share of questions answered. cautions: what to read beside;
+    definitions: of the metrics, by ``name@version``; doubts: what declining answers gains, where
+    the prediction carries intervals.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -109,6 +114,7 @@ class Evaluated:
     pictures: Pictures
     definitions: Mapping[str, MetricDefinition]
     cautions: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -158,6 +164,7 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
     )
     sides = _sides(real, predicted)
     setting = _setting(asked, sides, real.value_type)
+    doubts = _doubts(real, answers, panel.unit, run)
     names = [str(name).partition("@")[0] for name in panel.scores["metric"].unique()]
     known = [registry.load("metric", name)().definition for name in names]
     return Evaluated(
@@ -167,6 +174,7 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
             "strata": panel.strata,
             "paired": panel.paired,
             **({"spread": panel.spread} if len(panel.spread) else {}),
+            **({"risk": doubts[0].curve.frame()} if doubts else {}),
         },
         setting=replace(
             setting,
@@ -176,7 +184,19 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
         ),
         pictures=_pictures(asked, sides, run),
         definitions={one.id: one for one in known},
+        doubts=doubts,
     )
+
+
+def _doubts(
+    real: Dataset, answers: Sequence[Prediction], unit: str, run: RunContext
+) -> tuple[Doubt, ...]:
+    """How well the predicted interval orders the errors; () where there is none."""
+    if any(part.lower is None for part in answers) or not real.has_role(unit):
+        return ()
+    found = compare(real.treated, answers, controls=None, unit=unit)
+    told = Doubt.of("interval", found, group_doubt(found, None), run.child("risk").rng)
+    return (told,)
 
 
 def _gene_sets(asked: Asked, readouts: tuple[str, ...], run: RunContext) -> GeneSets | None:

@@ -44,6 +44,7 @@ __all__ = [
     "open_controls",
     "open_declared",
     "profiles_source",
+    "require_controls",
     "tuning_of",
 ]
 
@@ -294,6 +295,12 @@ def answer(
     Raises DataError at once, naming the contexts, where the model needs controls and neither
     ``control`` nor its training data hold any of a queried context.
     """
+    require_controls(card, queries, control)
+    return fitted.predict(queries, control, run)
+
+
+def require_controls(card: FittedCard, queries: QueryTable, control: Dataset | None) -> None:
+    """Raise DataError, naming the contexts, where a model that needs controls has none of one."""
     plugin = registry.load("model", card.model)
     if plugin.capabilities.needs_control and not card.value_type.is_absolute:
         known = set(card.control_contexts)
@@ -307,7 +314,6 @@ def answer(
                 f"{len(lost)} queried context(s): {', '.join(lost[:5])}; give a file that holds "
                 f"them with --control (known: {', '.join(sorted(known)[:5]) or 'none'})"
             )
-    return fitted.predict(queries, control, run)
 
 
 def explain(fitted: Fitted, card: FittedCard, row: str | None = None, top: int = 10) -> Explanation:

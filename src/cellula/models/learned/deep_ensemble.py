@@ -58,7 +58,7 @@ class DeepEnsembleOptions(Options):
 @final
 @dataclass(frozen=True, slots=True)
 class DeepEnsemble:
-    """Assumes what its members do, and that where they disagree none of them knows.
+    """Assumes that what its members assume holds, and that where they disagree none knows.
 
     Members are fitted from seeds of their own, each on all of training or on a share of its labels
     [lakshminarayanan2017]_. The mean is that of the members; the variance that of their means
