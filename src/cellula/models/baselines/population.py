@@ -125,7 +125,10 @@ def recount(
     np.divide(wanted, base, out=fold, where=base > 0)
     down, up = np.flatnonzero(fold < 1), np.flatnonzero((fold > 1) & (base > 0))
     new = counts.copy()
-    new[:, down] = rng.binomial(counts[:, down], fold[down])
+    kept = counts[:, down]
+    cell, gene = np.nonzero(kept)  # of no count none is drawn, and no randomness is used
+    kept[cell, gene] = rng.binomial(kept[cell, gene], fold[down][gene])
+    new[:, down] = kept
     if len(up):
         rate = cells.size[up] / cells.rate[up] + 1.0 / scale[:, None]
         posterior = rng.gamma(cells.size[up] + counts[:, up], 1.0 / rate) / scale[:, None]
