@@ -195,7 +195,7 @@ def resampled(metric: Metric, terms: Terms, unit: Codes, mask: Mask, weights: Fl
     strata, codes = np.unique(terms.stratum[rows], return_inverse=True)
     everyone = np.ones(len(rows), bool)
     for part in resampled_blocks(
-        metric, terms.values[rows], codes, len(strata), unit[rows], everyone, weights
+        metric, _some(terms.values, rows), codes, len(strata), unit[rows], everyone, weights
     ):
         is_value = np.isfinite(part)
         total += np.where(is_value, part, 0.0).sum(axis=0)
@@ -260,7 +260,7 @@ def resampled_blocks(
         first, last = np.searchsorted(sorted_codes, [start, stop])
         rows = order[first:last]
         if stop - start == 1:
-            yield _of_one_code(metric, values[rows], unit[rows], weights)[None]
+            yield _of_one_code(metric, _some(values, rows), unit[rows], weights)[None]
         else:
             own = codes[rows] - start
             yield _of_codes(metric, values[rows], (own, stop - start), unit[rows], weights)
@@ -271,7 +271,9 @@ def _of_one_code(metric: Metric, values: Floats, unit: Codes, weights: Floats) -
     order = np.argsort(unit, kind="stable")
     present, first = np.unique(unit[order], return_index=True)
     n_terms = values.shape[1]
-    table = np.add.reduceat(values[order], first, axis=0) if len(first) else np.zeros((0, n_terms))
+    table = _some(values, order)
+    if len(first) < len(table):
+        table = np.add.reduceat(table, first, axis=0)
     size = max(1, CACHED // n_terms)
     with one_blas_thread():
         parts = [
@@ -279,6 +281,12 @@ def _of_one_code(metric: Metric, values: Floats, unit: Codes, weights: Floats) -
             for start in range(0, len(weights), size)
         ]
     return np.concatenate([np.empty(0), *parts])
+
+
+def _some(values: Floats, rows: Codes) -> Floats:
+    """Some rows; the array itself where these are all of them in their order."""
+    is_all = len(rows) == len(values) and np.array_equal(rows, np.arange(len(rows)))
+    return values if is_all else values[rows]
 
 
 def _of_codes(

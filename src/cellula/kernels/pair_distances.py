@@ -62,8 +62,9 @@ def _products(x, y, first, found):  # type: ignore[no-untyped-def]
         for place in range(indptr[i], indptr[i + 1]):
             k, value = indices[place], data[place]
             start = first[k] if is_within else ends[k]
-            for other in range(start, ends[k + 1]):
-                row[rows[other]] += value * values[other]
+            met, met_rows = values[start : ends[k + 1]], rows[start : ends[k + 1]]
+            for other in range(len(met)):
+                row[met_rows[other]] += value * met[other]
             if is_within:
                 first[k] += 1
 
@@ -128,8 +129,8 @@ def _sparse(x: Any, y: Any) -> Floats:
     by_columns, found = y.tocsc(), np.zeros((x.shape[0], y.shape[0]))
     left, right = ((part.data, part.indices, part.indptr) for part in (x, y))
     first = by_columns.indptr[:-1].copy() if x is y else by_columns.indptr[:0]
-    columns = by_columns.data, by_columns.indices.view(np.uint32), by_columns.indptr
-    _products(left, columns, first, found)
+    columns = by_columns.data, by_columns.indices.astype(np.uint32), by_columns.indptr
+    _products((x.data, x.indices.astype(np.uint32), x.indptr), columns, first, found)
     if x is y:
         _mirror(found)
     x2, y2 = (np.asarray(part.power(2).sum(axis=1), np.float64).ravel() for part in (x, y))

@@ -135,7 +135,11 @@ def recount(
     np.divide(wanted, base, out=fold, where=base > 0)
     new = counts.copy()
     down = np.flatnonzero((fold < 1).any(axis=0))
-    new[:, down] = rng.binomial(counts[:, down], np.minimum(fold[:, down], 1.0))
+    kept = counts[:, down]
+    cell, gene = np.nonzero(kept)  # of no count none is drawn, and no randomness is used
+    share = np.minimum(fold[cell, down[gene]], 1.0)
+    kept[cell, gene] = rng.binomial(kept[cell, gene], share)
+    new[:, down] = kept
     up = np.flatnonzero(((fold > 1) & (base > 0)).any(axis=0))
     if len(up):
         rate = cells.size[up] / cells.rate[up] + 1.0 / scale
