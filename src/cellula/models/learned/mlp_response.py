@@ -24,6 +24,7 @@ from cellula.models.baselines.answer import Answer, Effects, joined
 from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.reference import Reference, control_rows
 from cellula.models.baselines.tuning import train_and_valid
+from cellula.models.learned.blocks.checkpoint import data_fingerprint, fingerprint
 from cellula.models.learned.blocks.condition_encoder import ConditionEncoder
 from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
 from cellula.models.learned.blocks.dropout import Dropout, spread_of_passes
@@ -113,10 +114,11 @@ class MlpResponse:
         with one_blas_thread():
             space = LatentSpace.of(train, self.options.dimensions, run.child("space").rng)
         answer = Answer.of(train, reference, self.options.cells)
+        inputs = fingerprint(self.name, self.options, data_fingerprint(train, valid))
 
         def fit(bulk: Pseudobulk) -> _Fit:
             conditions = Conditions.of(train, bulk, reference, space)
-            return _Fit(self.options, conditions, space, answer, reference)
+            return _Fit(self.options, conditions, space, answer, reference, inputs)
 
         if held is None:
             return fit(both).on(both, self.options.train, None, run)[0]
@@ -225,6 +227,7 @@ class _Fit:
     space: LatentSpace
     answer: Answer
     reference: Reference
+    inputs: str
 
     def on(
         self, bulk: Pseudobulk, options: TrainOptions, held: Pseudobulk | None, run: RunContext
@@ -246,7 +249,10 @@ class _Fit:
 
             error = None if held is None else self._error(network, held, mean, components)
             batches = Positions(len(wanted), options.batch, scope.generator.initial_seed() % 2**62)
-            history = fit_network(network, loss, batches, options, scope, run, error=error)
+            inputs = fingerprint(self.inputs, held is not None)
+            history = fit_network(
+                network, loss, batches, options, scope, run, error=error, inputs=inputs
+            )
             network.to("cpu").double().eval()
         none = np.zeros(len(mean))
         parts = (self.space, self.conditions, self.answer)

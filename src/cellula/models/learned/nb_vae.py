@@ -23,6 +23,7 @@ from cellula.models.baselines.encoding import label_positions
 from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.reference import Reference
 from cellula.models.baselines.tuning import train_and_valid
+from cellula.models.learned.blocks.checkpoint import data_fingerprint, fingerprint
 from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
 from cellula.models.learned.blocks.count_cells import CountCells, Measure, all_questions
 from cellula.models.learned.blocks.count_vae import (
@@ -133,7 +134,8 @@ class NbVae:
         measure = Measure.of(train, wants_counts=self.options.likelihood != "gaussian")
         space = LatentSpace.of(train, CONTEXT_DIMENSIONS, run.child("nb_vae space").rng)
         conditions = Conditions.of(train, both, reference, space)
-        basis = _Basis(measure, space, conditions, reference)
+        inputs = fingerprint(self.name, self.options, data_fingerprint(train, valid))
+        basis = _Basis(measure, space, conditions, reference, inputs)
         epochs = self.options.train.epochs
         if valid is not None and held is not None:
             epochs = 1 + self._trained([train], own, basis, epochs, held, run)[1]
@@ -199,7 +201,10 @@ class NbVae:
             if held is not None:
                 table = basis.encode(held.queries()).to(scope.device)
                 error = ResponseError(network, held, table, cells, bulk, reference)
-            history = fit_network(network, loss, steps, train, scope, run, error=error)
+            inputs = fingerprint(basis.inputs, held is not None)
+            history = fit_network(
+                network, loss, steps, train, scope, run, error=error, inputs=inputs
+            )
             moves = None
             if options.composition == "arithmetic":
                 moves = LatentMoves.of(network, cells, bulk, reference)
@@ -235,12 +240,13 @@ class NbVae:
 
 @dataclass(frozen=True, slots=True)
 class _Basis:
-    """What both trainings of a fit share."""
+    """What both trainings of a fit share; inputs: of all that they read."""
 
     measure: Measure
     space: LatentSpace
     conditions: Conditions
     reference: Reference
+    inputs: str
 
     def encode(self, queries: QueryTable) -> ConditionBatch:
         return self.conditions.encode(queries, self.reference, self.space)

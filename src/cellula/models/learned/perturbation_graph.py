@@ -23,6 +23,7 @@ from cellula.models.baselines.answer import Answer, Effects, joined
 from cellula.models.baselines.encoding import group_means
 from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.tuning import train_and_valid
+from cellula.models.learned.blocks.checkpoint import data_fingerprint, fingerprint
 from cellula.models.learned.blocks.scope import TorchScope, torch_scope
 from cellula.models.learned.blocks.trainer import Positions, TrainOptions, fit_network
 from cellula.models.learned.blocks.weights import load_weights, weights_of
@@ -114,12 +115,13 @@ class PerturbationGraph:
         names = both.treatments.perturbations
         genes = PerturbedGenes.of(train, names, reference, own.neighbours, own.knowledge, run)
         epochs, strength = own.train.epochs, 1.0
+        inputs = fingerprint(self.name, own, data_fingerprint(train, valid))
         if held is not None:
             with torch_scope(run, "perturbation_graph", "choose") as scope:
-                first, epochs = self._fitted(genes, seen, held, answer, epochs, scope, run)
+                first, epochs = self._fitted(genes, seen, held, answer, epochs, scope, run, inputs)
                 strength = _strength(first, held)
         with torch_scope(run, "perturbation_graph") as scope:
-            last, _ = self._fitted(genes, both, None, answer, epochs, scope, run)
+            last, _ = self._fitted(genes, both, None, answer, epochs, scope, run, inputs)
         return replace(last, scale=strength * last.scale)
 
     def _fitted(
@@ -131,6 +133,7 @@ class PerturbationGraph:
         epochs: int,
         scope: TorchScope,
         run: RunContext,
+        inputs: str,
     ) -> tuple[FittedPerturbationGraph, int]:
         """The network on the responses of ``bulk``, and its best number of epochs."""
         own = self.options
@@ -164,6 +167,7 @@ class PerturbationGraph:
             scope,
             run,
             error=error,
+            inputs=fingerprint(inputs, held is not None),
         )
         network.double()
         return fitted, history.best + 1
