@@ -118,6 +118,20 @@ def test_validation_chooses_how_much_of_the_departure_is_believed(run: RunContex
     assert quiet < 0.5 * loud
 
 
+def test_where_validation_responds_like_the_mean_nothing_is_believed(run: RunContext) -> None:
+    data, effect = planted(0)
+    is_valid = data.obs["perturbation"].isin([f"P{i:02d}" for i in range(12)]).to_numpy()
+    train, valid = data.take(~is_valid), data.take(is_valid | data.is_control)
+    control = data.controls
+    assert control is not None
+    other = valid.data.copy()
+    other.X[~valid.is_control] = control.dense().mean(axis=0) + effect[12:].mean(axis=0)
+    fitted = create("model", "perturbation_graph", QUICK).fit(
+        train, replace(valid, data=other), run
+    )
+    assert fitted.scale < 0.2  # of .55, the spread of the responses
+
+
 def test_it_says_what_is_missing(run: RunContext) -> None:
     data = single_cells()
     model = create("model", "perturbation_graph", {"train": {"epochs": 1}})
