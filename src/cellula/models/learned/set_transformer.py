@@ -24,6 +24,7 @@ from cellula.models.baselines.tuning import train_and_valid
 from cellula.models.learned.blocks.base_effect import BaseEffect
 from cellula.models.learned.blocks.cell_sets import CellSets, contexts_of_few
 from cellula.models.learned.blocks.conditions import Conditions
+from cellula.models.learned.blocks.context_reach import ContextReach
 from cellula.models.learned.blocks.latent import LatentSpace
 from cellula.models.learned.blocks.moved import MovedCells
 from cellula.models.learned.blocks.scope import TorchScope, torch_scope
@@ -114,12 +115,15 @@ class SetTransformer:
             choice = self._choice(network, sets, seen, both, scope, run)
             base = BaseEffect.of(both, is_used=choice.base == "mean_response")
             if choice.strength > 0:
-                training = self._training(sets, base.left_out(both)).shortened(choice.epochs)
+                training = self._training(sets, base.effects(both.queries())).shortened(
+                    choice.epochs
+                )
                 training.fit(network, sets.questions(), None, scope, run)
         network.eval()
+        reach = ContextReach.of(cells.space.encode(cells.reference.means))
         answer = MovedCells(Answer.of(train, cells.reference, own.cells))
         return FittedSetTransformer(
-            network, cells.space, cells.conditions, base, choice.strength, answer
+            network, cells.space, cells.conditions, base, reach, choice.strength, answer
         )
 
     def restore(self, state: State) -> FittedSetTransformer:
@@ -135,6 +139,7 @@ class SetTransformer:
             space,
             conditions,
             BaseEffect.restore(arrays, meta),
+            ContextReach.restore(arrays, meta),
             float(meta["set_strength"]),
             MovedCells.restore(arrays, meta),
         )
@@ -158,14 +163,14 @@ class SetTransformer:
         found: list[tuple[float, _Choice]] = []
         for name in bases:
             base = BaseEffect.of(seen, is_used=name == "mean_response")
-            effect = base.effects(both.queries())
-            effect[sets.is_trained().numpy()] = base.left_out(seen)
             network.load_state_dict(start)
-            training = self._training(sets, effect)
+            training = self._training(sets, base.effects(both.queries()))
             history = training.fit(network, known, held, scope, run)
             errors = training.errors(network, held, STRENGTHS, scope)
             best = int(np.argmin(errors))
-            found.append((errors[best], _Choice(name, STRENGTHS[best], history.best + 1)))
+            found.append(
+                (errors[best], _Choice(name, STRENGTHS[best], training.as_long(history.best)))
+            )
         network.load_state_dict(start)
         return min(found, key=lambda one: one[0])[1]
 
@@ -198,6 +203,7 @@ class FittedSetTransformer:
     space: LatentSpace
     conditions: Conditions
     base: BaseEffect
+    reach: ContextReach
     strength: float
     answer: MovedCells
 
@@ -211,14 +217,15 @@ class FittedSetTransformer:
     ) -> NDArray[np.float64]:
         """The change of every cell (cells, readouts), all moved as one set."""
         base = self.base.effects(query)
-        if self.strength == 0.0:
+        strength = self.strength * float(self.reach.share(self._context(query, reference))[0])
+        if strength == 0.0:
             return np.repeat(base, len(cells), axis=0)
         with torch_scope(run, "set_transformer") as scope, torch.no_grad():
             batch = self.conditions.encode(query, reference, self.space).to(scope.device)
             x = torch.from_numpy(self.space.encode(cells)).float().to(scope.device)
             added = self.network(x.unsqueeze(0), self.network.condition(batch))[0]
             found = added.cpu().numpy().astype(np.float64)
-        return np.asarray(base + self.space.change(self.strength * found), np.float64)
+        return np.asarray(base + self.space.change(strength * found), np.float64)
 
     def predict(
         self, queries: QueryTable, control: Dataset | None, run: RunContext
@@ -238,12 +245,16 @@ class FittedSetTransformer:
 
         def in_domain(query: QueryTable, reference: Reference) -> NDArray[np.bool_]:
             is_few = np.isin(np.asarray(query.context, dtype=str), few)
-            return self.conditions.in_domain(query, reference) & ~is_few
+            is_near = self.reach.contains(self._context(query, reference))
+            return self.conditions.in_domain(query, reference) & is_near & ~is_few
 
         return self.answer.stream(queries, move, in_domain, control, run)
+
+    def _context(self, query: QueryTable, reference: Reference) -> NDArray[np.float64]:
+        return self.space.encode(reference.at(query.context)[0])
 
     def state(self) -> State:
         """See :meth:`cellula.core.model.Fitted.state`."""
         own = State(weights_of(self.network), {"set_strength": self.strength})
-        parts = self.space, self.conditions, self.base, self.answer
+        parts = self.space, self.conditions, self.base, self.reach, self.answer
         return joined(own, *(part.state() for part in parts))

@@ -20,44 +20,39 @@ __all__ = ["BaseEffect"]
 
 @dataclass(frozen=True, slots=True)
 class BaseEffect:
-    """The mean effect of every treatment, as the model ``mean_response`` has it.
+    """What treatments do on average, told of no treatment by itself.
 
     effect: (treatments.n_rows, readouts), a row for every answer of ``treatments.positions``.
+    A network that adds to it learns from the same base that an unseen question has.
     """
 
     treatments: Treatments
     effect: NDArray[np.float64]
 
-    @property
-    def is_used(self) -> bool:
-        """Whether it says anything."""
-        return bool(self.effect.any())
-
     @classmethod
     def of(cls, bulk: Pseudobulk, *, is_used: bool = True) -> BaseEffect:
-        """The mean over contexts; 0 where it is not used. bulk: responses of training."""
-        effect = bulk.treatments.with_fallbacks(bulk.effects())
-        return cls(bulk.treatments, effect if is_used else np.zeros_like(effect))
+        """From the responses of training; 0 where it is not used.
+
+        Of a treatment the mean over contexts; of one seen in one context alone the mean over its
+        perturbation's treatments; of a lone one the mean over perturbations.
+        """
+        known = bulk.treatments
+        effect = known.with_fallbacks(bulk.effects())
+        if not is_used:
+            return cls(known, np.zeros_like(effect))
+        n, n_perturbations = len(known), len(known.perturbations)
+        n_contexts = np.bincount(bulk.treatment, minlength=n)
+        n_treatments = np.bincount(known.perturbation, minlength=n_perturbations)
+        own = np.arange(n_perturbations)
+        is_lone = (n_treatments == 1) & (n_contexts[_first(known, own)] == 1)
+        of_perturbation = np.where(is_lone, n + n_perturbations, n + own)
+        of_treatment = np.where(n_contexts == 1, of_perturbation[known.perturbation], np.arange(n))
+        rows = np.concatenate([of_treatment, of_perturbation, [n + n_perturbations]])
+        return cls(known, np.asarray(effect[rows], np.float64))
 
     def effects(self, queries: QueryTable) -> NDArray[np.float64]:
         """The effect that every query asks for: (queries, readouts), in units of the values."""
         return np.asarray(self.effect[self.treatments.positions(queries)], np.float64)
-
-    def left_out(self, bulk: Pseudobulk) -> NDArray[np.float64]:
-        """What it would say of every group of its training were the group not there.
-
-        bulk: the responses it was made of. The mean effect of the treatment in other contexts; of
-        a treatment seen in one context alone, the mean over the others of that context; of a lone
-        group 0: (groups, readouts).
-        """
-        if not self.is_used:
-            return np.zeros_like(bulk.values)
-        n_same = np.bincount(bulk.treatment)[bulk.treatment]
-        n_beside = np.bincount(bulk.context)[bulk.context]
-        same = _others(bulk.values, bulk.treatment, n_same)
-        beside = _others(bulk.values, bulk.context, n_beside)
-        found = np.where((n_same > 1)[:, None], same, beside)
-        return np.asarray(np.where(((n_same > 1) | (n_beside > 1))[:, None], found, 0.0))
 
     def state(self) -> State:
         """Arrays and labels from which :meth:`restore` makes this again."""
@@ -69,10 +64,7 @@ class BaseEffect:
         return cls(Treatments.restore(arrays, meta), arrays["base_effect"])
 
 
-def _others(
-    values: NDArray[np.float64], group: NDArray[np.int64], size: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """The mean of the other rows of every row's group; of a lone row anything."""
-    sums = np.zeros((int(group.max()) + 1, values.shape[1]))
-    np.add.at(sums, group, values)
-    return np.asarray((sums[group] - values) / np.maximum(size - 1, 1)[:, None], np.float64)
+def _first(known: Treatments, perturbations: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A treatment of every perturbation."""
+    order = np.argsort(known.perturbation, kind="stable")
+    return np.asarray(order[np.searchsorted(known.perturbation[order], perturbations)])

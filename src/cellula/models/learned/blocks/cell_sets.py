@@ -82,12 +82,6 @@ class CellSets:
             kept &= part if is_valid else ~part
         return torch.nonzero(kept).reshape(-1)
 
-    def is_trained(self) -> Tensor:
-        """Which questions have cells outside the validation part: (questions,)."""
-        found = torch.zeros(len(self.treated), dtype=torch.bool)
-        found[self.cells.question[~self.cells.is_valid]] = True
-        return found
-
     def repeated(self, questions: Tensor, least: int) -> Tensor:
         """Every question as often as its cells fill a set, once at least: (sets of a pass,).
 
@@ -97,14 +91,20 @@ class CellSets:
         again = max(1, -(-least // int(times.sum())))
         return torch.repeat_interleave(questions, times * again)
 
-    def draw(self, questions: Tensor, generator: torch.Generator) -> SetBatch:
-        """A pair of sets for every question, each without repetition from what there is."""
+    def draw(
+        self, questions: Tensor, generator: torch.Generator, size: int | None = None
+    ) -> SetBatch:
+        """A pair of sets for every question, each without repetition from what there is.
+
+        size: the most cells of a set where it is not that of training.
+        """
+        most = self.size if size is None else size
         control, observed = [], []
         for question in questions.tolist():
             first, stop = self.cells.of_context[question].tolist()
-            control.append(first + _drawn(stop - first, self.size, generator))
+            control.append(first + _drawn(stop - first, most, generator))
             rows = self.treated[question]
-            observed.append(rows[_drawn(len(rows), self.size, generator)])
+            observed.append(rows[_drawn(len(rows), most, generator)])
         return SetBatch(
             questions, *_padded(self.cells.control, control), *_padded(self.cells.treated, observed)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -21,8 +22,8 @@ __all__ = ["LOSSES", "SetTraining"]
 
 #: Predicted cells (sets, n, d), which of them are there, and the drawn sets -> (sets,).
 SetLoss: TypeAlias = Callable[[Tensor, SetBatch], Tensor]
-#: Held-out sets that are moved together.
-CHUNK = 16
+#: Held-out sets that are moved together, and the most cells of one.
+CHUNK, HELD_SIZE = 8, 256
 
 
 def energy_loss(moved: Tensor, batch: SetBatch) -> Tensor:
@@ -96,7 +97,8 @@ class SetTraining:
         generator = torch.Generator().manual_seed(self.sets.cells.seed)
         totals = [0.0] * len(strengths)
         for part in torch.split(questions, CHUNK):
-            batch = self.sets.draw(part, generator).to(scope.device)
+            size = max(self.sets.size, HELD_SIZE)
+            batch = self.sets.draw(part, generator, size).to(scope.device)
             with torch.no_grad():
                 for i, strength in enumerate(strengths):
                     moved = self._moved(network, table, batch, strength)
@@ -105,7 +107,16 @@ class SetTraining:
 
     def shortened(self, epochs: int) -> SetTraining:
         """The same with so many epochs."""
-        return replace(self, options=self.options.model_copy(update={"epochs": max(1, epochs)}))
+        return replace(self, options=self.options.model_copy(update={"epochs": epochs}))
+
+    def as_long(self, best: int) -> int:
+        """Epochs of a whole schedule whose learning rates sum to those of this one up to ``best``.
+
+        A training that is repeated so long ends at a rate of 0, after as much learning.
+        """
+        n = self.options.epochs
+        total = sum(1.0 + math.cos(math.pi * epoch / n) for epoch in range(best + 1))
+        return max(1, min(n, round(total)))
 
     def _moved(
         self, network: SetNetwork, table: ConditionBatch, batch: SetBatch, strength: float
