@@ -81,6 +81,13 @@ def test_a_shortened_schedule_learns_as_much(run: RunContext) -> None:
     assert training.as_long(9) / 2 == pytest.approx(rates[:10].sum(), abs=0.5)
 
 
+def test_noise_is_how_far_samples_of_one_context_are_apart(run: RunContext) -> None:
+    """In the units of the latent space; 60 cells of variances 2.1, 1 and 1."""
+    own = sets(run)
+    wanted = 2 * (2.1 + 1.0 + 1.0) / CELLS / own.cells.space.scale**2
+    assert own.noise() == pytest.approx(wanted, rel=0.1)
+
+
 def test_contexts_of_few_controls_are_named() -> None:
     data = single_cells()
     codes = np.asarray(data.labels("context").codes)
@@ -116,12 +123,13 @@ def test_the_mean_over_doses_stands_for_a_dose_in_one_context(run: RunContext) -
 
 
 def test_reach_is_the_largest_gap_between_contexts() -> None:
-    reach = ContextReach.of(np.array([[0.0, 0.0], [0.0, 1.0], [3.0, 1.0]]))
+    reach = ContextReach.of(np.array([[0.0, 0.0], [0.0, 1.0], [3.0, 1.0]]), 0.0)
     assert reach.limit == 3.0
     asked = np.array([[0.0, 0.5], [6.0, 1.0], [9.0, 1.0], [15.0, 1.0]])
     np.testing.assert_allclose(reach.share(asked), [1.0, 1.0, 0.5, 0.25])
     assert reach.contains(asked).tolist() == [True, True, False, False]
-    lone = ContextReach.of(np.zeros((1, 2)))
+    assert ContextReach.of(reach.means, 16.0).limit == 5.0
+    lone = ContextReach.of(np.zeros((1, 2)), 0.0)
     assert lone.share(asked).tolist() == [1.0] * 4
     assert ContextReach.restore(*_parts(reach)).share(asked)[2] == 0.5
 

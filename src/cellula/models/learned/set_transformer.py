@@ -64,7 +64,7 @@ class SetTransformerOptions(Options):
     is nearer on validation data, without them the mean response."""
     cells: int = Field(default=300, ge=0)
     """The most cells of a predicted population; 0: means only."""
-    train: TrainOptions = TrainOptions(epochs=60, batch=512)
+    train: TrainOptions = TrainOptions(epochs=30, batch=512)
     """How the network is trained; ``batch`` counts cells, so a step has batch / set_size sets."""
 
 
@@ -120,7 +120,7 @@ class SetTransformer:
                 )
                 training.fit(network, sets.questions(), None, scope, run)
         network.eval()
-        reach = ContextReach.of(cells.space.encode(cells.reference.means))
+        reach = ContextReach.of(cells.space.encode(cells.reference.means), sets.noise())
         answer = MovedCells(Answer.of(train, cells.reference, own.cells))
         return FittedSetTransformer(
             network, cells.space, cells.conditions, base, reach, choice.strength, answer

@@ -82,6 +82,19 @@ class CellSets:
             kept &= part if is_valid else ~part
         return torch.nonzero(kept).reshape(-1)
 
+    def noise(self) -> float:
+        """The expected squared distance of the mean controls of two samples of one context.
+
+        2 sum(variance) / n, the mean over contexts, in squared units of the latent space.
+        """
+        found: list[float] = []
+        bounds: list[list[int]] = torch.unique(self.cells.of_context, dim=0).tolist()
+        for first, stop in bounds:
+            if stop - first > 1:
+                variance = self.cells.control[first:stop].double().var(dim=0)
+                found.append(2.0 * float(variance.sum()) / (stop - first))
+        return sum(found) / len(found)
+
     def repeated(self, questions: Tensor, least: int) -> Tensor:
         """Every question as often as its cells fill a set, once at least: (sets of a pass,).
 

@@ -19,20 +19,24 @@ class ContextReach:
     """Contexts of training by the mean of their controls, and how far apart they are.
 
     means: (contexts, dimensions) in a latent space; limit: the largest distance of one of them to
-    its nearest other: of more a validation among them says nothing.
+    its nearest other, two samples of one context being apart too: of more a validation among them
+    says nothing.
     """
 
     means: NDArray[np.float64]
     limit: float
 
     @classmethod
-    def of(cls, means: NDArray[np.float64]) -> ContextReach:
-        """The reach of training contexts (contexts, dimensions); of a lone one it is 0."""
+    def of(cls, means: NDArray[np.float64], noise: float) -> ContextReach:
+        """The reach of training contexts (contexts, dimensions); of a lone one it is the noise.
+
+        noise: the expected squared distance of the means of two samples of one context.
+        """
         if len(means) < 2:
-            return cls(means, 0.0)
+            return cls(means, noise**0.5)
         apart = _distances(means, means)
         np.fill_diagonal(apart, np.inf)
-        return cls(means, float(apart.min(axis=1).max()))
+        return cls(means, float(np.sqrt(apart.min(axis=1).max() ** 2 + noise)))
 
     def share(self, contexts: NDArray[np.float64]) -> NDArray[np.float64]:
         """How much of a learned difference between contexts counts: (rows,), 0 to 1.
