@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
+from cellula.models.learned.blocks.context_reach import ContextReach
 from cellula.models.learned.blocks.set_network import SetNetwork
 from cellula.models.learned.set_transformer import (
     FittedSetTransformer,
@@ -114,13 +116,19 @@ def test_fewer_than_ten_controls_are_refused_or_out_of_domain(run: RunContext) -
     assert flags == [False, True]
 
 
-def test_a_context_far_from_training_is_answered_by_the_base(run: RunContext) -> None:
-    train, valid, held = parts(composition(10))
-    model = fitted(train, valid, run, train={"epochs": 4, "learning_rate": 1e-2})
-    far = held.take(np.ones(held.n_profiles, bool))
-    far.data.X[:, 2] += 1e6
-    queries, control, _ = shifts(far)
-    for row, batch in enumerate(model.predict(queries, far.controls, run)):
-        assert not batch.in_domain[0]
-        found = batch.mean[0] - control[row]
-        np.testing.assert_allclose(found, model.base.effects(batch.queries)[0], atol=1e-3)
+def test_far_from_training_the_network_counts_less(run: RunContext) -> None:
+    train, _, held = parts(composition(10))
+    train.data.X[~train.is_control, 2] += 2.0
+    learned = {"epochs": 4, "learning_rate": 1e-2}
+    model = fitted(train, None, run, base="none", train=learned)
+    reference = model.answer.answer.reference
+    assert reference is not None
+    far = held.dense(held.is_control) + np.array([0.0, 0.0, 9.0])
+    moved_away = replace(reference, means=reference.means + np.array([0.0, 0.0, 9.0]))
+    query, rng = QueryTable.of(["drug"], ["type00"]), np.random.default_rng(0)
+    believing = replace(model, reach=ContextReach(model.reach.means, 1e9))
+    part, whole = (one.move(query, moved_away, far, rng, run) for one in (model, believing))
+    share = float(model.reach.share(model.space.encode(moved_away.means[:1]))[0])
+    assert share < 0.2
+    assert np.abs(whole).max() > 0.1
+    np.testing.assert_allclose(part, share * whole)
