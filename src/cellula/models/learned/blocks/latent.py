@@ -77,6 +77,10 @@ class LatentSpace:
                 found[start : start + BLOCK] = self.encode(data.dense(block))
         return found
 
+    def shift(self, change: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The change of coordinates (rows, dimensions) that a change of profiles is."""
+        return np.asarray(change @ self.components.T / self.scale, np.float64)
+
     def change(self, moved: NDArray[np.float64]) -> NDArray[np.float64]:
         """The change of profiles (cells, readouts) that a change of coordinates is.
 
