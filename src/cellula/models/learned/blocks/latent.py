@@ -58,6 +58,13 @@ class LatentSpace:
         """Coordinates of profiles (cells, readouts): (cells, dimensions)."""
         return np.asarray((values - self.mean) @ self.components.T / self.scale, np.float64)
 
+    def shift(self, change: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The change of coordinates (rows, dimensions) that a change of profiles is.
+
+        change: (rows, readouts) differences, in units of the values.
+        """
+        return np.asarray(change @ self.components.T / self.scale, np.float64)
+
     def change(self, moved: NDArray[np.float64]) -> NDArray[np.float64]:
         """The change of profiles (cells, readouts) that a change of coordinates is.
 

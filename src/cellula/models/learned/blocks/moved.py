@@ -17,8 +17,9 @@ from cellula.core.prediction import Population, Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.models.baselines.answer import Answer
+from cellula.models.baselines.calibrated import recount_to
 from cellula.models.baselines.encoding import label_positions
-from cellula.models.baselines.population import ControlCells, drawn, query_stream, recount
+from cellula.models.baselines.population import ControlCells, drawn, query_stream
 from cellula.models.baselines.reference import Reference, control_rows
 
 __all__ = ["Move", "MovedCells"]
@@ -51,9 +52,10 @@ class MovedCells:
 
         Control cells of the query's context are drawn, the same for the same query and seed, and
         moved. The mean is the control mean plus the mean change, not below 0 where the values are
-        not. Cells are the drawn controls re-counted by their own folds where they are log1p
-        cells. A context without controls uses those of all contexts, out of domain. A control is
-        answered by the control mean. Raises DataError without controls or with other readouts.
+        not. Cells are the drawn controls re-counted by their own folds, to this mean, where they
+        are log1p cells. A context without controls uses those of all contexts, out of domain. A
+        control is answered by the control mean. Raises DataError without controls or with other
+        readouts.
         """
         if control is None:
             raise DataError(
@@ -99,7 +101,7 @@ class MovedCells:
             of_context = cells.cells[label_positions(query.context, cells.contexts)[0]]
             is_same = len(of_context.scale) == len(rows)
             own = chosen if is_same else drawn(len(of_context.scale), len(chosen), rng)
-            moved = recount(of_context, own, of_context.mean + change[: len(own)], rng)
+            moved = recount_to(of_context, own, of_context.mean + change[: len(own)], rng)
             population = Population(sp.csr_matrix(moved), np.zeros(len(own), np.int64))
         if self.answer.value_type.is_non_negative:
             mean = np.maximum(mean, 0.0)

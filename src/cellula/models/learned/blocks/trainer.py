@@ -82,12 +82,14 @@ def fit_network(
     run: RunContext,
     *,
     error: Callable[[], float] | None = None,
+    stop: int | None = None,
 ) -> History[Batch]:
     """Fit a network in place; within a :func:`torch_scope`.
 
     loss: the mean loss of a batch, its randomness from the generator alone; error: the validation
     error now, computed in evaluation mode, by which training stops early and the best weights are
-    kept; None trains all epochs. Raises NotConverged when a loss is no number.
+    kept; None trains all epochs. stop: end after so many epochs of the same schedule. Raises
+    NotConverged when a loss is no number.
     """
     optimiser = torch.optim.AdamW(
         module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
@@ -96,7 +98,7 @@ def fit_network(
     seed = scope.generator.initial_seed()
     told, valid, best = [], [], 0
     kept: dict[str, Tensor] | None = None
-    for epoch in run.progress.track(range(options.epochs), "epochs"):
+    for epoch in run.progress.track(range(options.epochs)[:stop], "epochs"):
         _reseed(scope, seed, epoch)
         told.append(_epoch(module, loss, batches, epoch, options, scope, optimiser))
         schedule.step()

@@ -29,15 +29,17 @@ BLOCK = 4096
 class TrainingCells:
     """Treated and control cells of training and validation, in principal components.
 
-    space, conditions, reference: fitted on both parts; batch: the distinct questions; treated:
-    (cells, dimensions); question: (cells,) row of ``batch``; is_valid: (cells,) which treated
-    cells are of the validation part; control: (controls, dimensions); of_context: (questions,
-    2) where the controls of a question's context begin and end; seed: of the order of batches.
+    space, conditions, reference, bulk: fitted on both parts; batch: the distinct questions, one a
+    group of ``bulk``; treated: (cells, dimensions); question: (cells,) row of ``batch``; is_valid:
+    (cells,) which treated cells are of the validation part; control: (controls, dimensions);
+    of_context: (questions, 2) where the controls of a question's context begin and end; seed: of
+    the order of batches.
     """
 
     space: LatentSpace
     conditions: Conditions
     reference: Reference
+    bulk: Pseudobulk
     batch: ConditionBatch
     treated: Tensor
     question: Tensor
@@ -73,6 +75,7 @@ class TrainingCells:
             space,
             conditions,
             reference,
+            bulk,
             conditions.encode(queries, reference, space),
             torch.cat(treated),
             torch.from_numpy(np.concatenate(place)),
