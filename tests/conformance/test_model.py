@@ -14,7 +14,8 @@ from cellula.testing import ModelConformance
 def quick(name: str) -> dict[str, Any]:
     """Options under which a network trains for a moment; what it learns is not asked here."""
     fields = registry.load("model", name).options_type.model_fields
-    return {"train": {"epochs": 2}} if "train" in fields else {}
+    small: dict[str, Any] = {"train": {"epochs": 2}, "steps": 2}
+    return {key: value for key, value in small.items() if "train" in fields and key in fields}
 
 
 @pytest.mark.requirement("K11")
