@@ -38,7 +38,7 @@ class LatentDiffusionOptions(MovingOptions):
     strength: float = Bounds(default=0.6, gt=0, le=1)
     """How far towards noise the control cell is taken where ``begin`` is control; 1: wholly."""
     guidance: float = Bounds(default=1.0, ge=0)
-    """w: how far the answer goes from what holds without a condition (0) to with it (1), or beyond."""
+    """w: from what holds without a condition (0) to what holds with it (1), or beyond."""
     dropped: float = Bounds(default=0.1, ge=0, lt=1)
     """How often the condition is hidden in training; 0 leaves nothing to be guided from."""
 

@@ -45,7 +45,7 @@ class MovingOptions(Options):
     """Units of a hidden layer."""
     base: Base = "context_transfer"
     """The simple answer that every control cell is given before it is moved."""
-    share: float = Bounds(default=0.5, ge=0, le=1)
+    share: float = Bounds(default=0.25, ge=0, le=1)
     """How much of what the network adds to the base is believed; tuned where there is valid."""
     context: bool = False
     """Whether the context's mean control enters beside the cell, whose own state tells it too."""

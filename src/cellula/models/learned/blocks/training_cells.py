@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +70,7 @@ class TrainingCells:
         treated = [_coordinates(part, ~part.is_control, space) for part in parts]
         queries = bulk.queries()
         place = [_places(part, bulk) for part in parts]
-        control, bounds = _controls(data, reference, space)
+        control, bounds = _controls(parts, reference, space)
         context = label_positions(queries.context, reference.contexts)
         return cls(
             space,
@@ -113,14 +114,20 @@ def _places(part: Dataset, bulk: Pseudobulk) -> NDArray[np.int64]:
 
 
 def _controls(
-    data: Dataset, reference: Reference, space: LatentSpace
+    parts: Sequence[Dataset], reference: Reference, space: LatentSpace
 ) -> tuple[Tensor, NDArray[np.int64]]:
-    """The controls, context after context as in ``reference``, and where each begins and ends."""
-    place = np.where(
-        data.is_control, label_positions(data.queries().context, reference.contexts), -1
-    )
-    order = np.argsort(place, kind="stable")
-    order = order[place[order] >= 0]
-    control = data.take(order)
-    bounds = np.searchsorted(place[order], np.arange(len(reference.contexts) + 1))
-    return _coordinates(control, np.ones(len(order), bool), space), bounds
+    """The controls, context after context as in ``reference``, and where each begins and ends.
+
+    Of a context with controls in several parts those of the first are taken.
+    """
+    blocks: list[Tensor] = []
+    bounds = np.zeros(len(reference.contexts) + 1, np.int64)
+    places = [
+        np.where(part.is_control, label_positions(part.queries().context, reference.contexts), -1)
+        for part in parts
+    ]
+    for context in range(len(reference.contexts)):
+        own = next(i for i, place in enumerate(places) if (place == context).any())
+        blocks.append(_coordinates(parts[own], places[own] == context, space))
+        bounds[context + 1] = bounds[context] + len(blocks[-1])
+    return torch.cat(blocks), bounds
