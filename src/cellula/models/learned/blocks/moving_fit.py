@@ -139,16 +139,22 @@ def _folds(material: _Material) -> list[NDArray[np.int64]]:
 def _tuned(
     material: _Material, folds: Sequence[NDArray[np.int64]], name: str, run: RunContext
 ) -> tuple[int, float]:
-    """How many epochs, and which share of the change, are best on held-out questions."""
+    """How many epochs, and which share of the change, are best on held-out questions.
+
+    Of shares within a standard error (over the parts) of the best the smallest is taken.
+    """
     tables = [
         _errors(material, fold, run.child("tuning", name, number))
         for number, fold in enumerate(folds)
     ]
     epochs = _looks(material.own.train.epochs)
     shares = (1.0,) if material.own.base == "none" else SHARES
-    mean = np.mean(tables, axis=0)[:, [SHARES.index(share) for share in shares]]
-    epoch, share = np.unravel_index(int(mean.argmin()), mean.shape)
-    return epochs[int(epoch)], shares[int(share)]
+    errors = np.array(tables)[:, :, [SHARES.index(share) for share in shares]]
+    mean = errors.mean(axis=0)
+    spread = errors.std(axis=0, ddof=1) / np.sqrt(len(errors))
+    limit = mean.min() + spread.ravel()[mean.argmin()]
+    share = int(np.flatnonzero((mean <= limit).any(axis=0))[0])
+    return epochs[int(mean[:, share].argmin())], shares[share]
 
 
 def _looks(epochs: int) -> list[int]:
