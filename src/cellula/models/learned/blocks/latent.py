@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from cellula.core.dataset import Dataset
@@ -34,15 +35,22 @@ class LatentSpace:
     scale: float
 
     @classmethod
-    def of(cls, train: Dataset, dimensions: int, rng: np.random.Generator) -> LatentSpace:
-        """The leading components of the profiles of ``train``, at most as many as there are.
+    def of(
+        cls,
+        train: Dataset,
+        dimensions: int,
+        rng: np.random.Generator,
+        valid: Dataset | None = None,
+    ) -> LatentSpace:
+        """The leading components of the profiles of both parts, at most as many as there are.
 
-        Of more than 20,000 profiles so many are drawn by ``rng``.
+        Of more than 20,000 profiles of a part so many are drawn by ``rng``.
         """
-        rows = np.arange(train.n_profiles)
-        if len(rows) > MOST:
-            rows = np.sort(rng.choice(rows, MOST, replace=False))
-        values = loaded(train.values[rows])
+        parts = [_drawn(part, rng) for part in (train, valid) if part is not None]
+        values = parts[0]
+        if len(parts) > 1:
+            stack = sp.vstack if all(map(sp.issparse, parts)) else np.vstack
+            values = stack(parts)
         with one_blas_thread():
             mean, components = principal_components(values, dimensions, rng)
             scores = values @ components.T - mean @ components.T
@@ -81,3 +89,11 @@ class LatentSpace:
     def restore(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> LatentSpace:
         """The space of a state."""
         return cls(arrays["latent_mean"], arrays["latent_components"], float(meta["latent_scale"]))
+
+
+def _drawn(part: Dataset, rng: np.random.Generator) -> Any:
+    """The profiles of a part, or 20,000 of them, dense or CSR."""
+    rows = np.arange(part.n_profiles)
+    if len(rows) > MOST:
+        rows = np.sort(rng.choice(rows, MOST, replace=False))
+    return loaded(part.values[rows])

@@ -64,7 +64,7 @@ class TrainingCells:
                 "the column that marks them in the role is_control"
             )
         rng = run.child("cells").rng
-        space = LatentSpace.of(data, dimensions, rng)
+        space = LatentSpace.of(data, dimensions, rng, valid)
         conditions = Conditions.of(data, bulk, reference, space)
         parts = [data] if valid is None else [data, valid]
         treated = [_coordinates(part, ~part.is_control, space) for part in parts]
