@@ -16,8 +16,8 @@ def quick(name: str) -> dict[str, Any]:
     fields = registry.load("model", name).options_type.model_fields
     if "n_members" in fields:
         return {"n_members": 2, "options": quick(fields["model"].default)}
-    small: dict[str, Any] = {"train": {"epochs": 2}, "sets": 4}
-    return {name: value for name, value in small.items() if name in fields}
+    small: dict[str, Any] = {"train": {"epochs": 2}, "sets": 4, "steps": 2}
+    return {key: value for key, value in small.items() if "train" in fields and key in fields}
 
 
 @pytest.mark.requirement("K11")

@@ -46,7 +46,12 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Dataset]:
     from cellula.models.learned.flow_matching import FlowMatching, FlowMatchingOptions
 
     options = FlowMatchingOptions.model_validate(
-        {"width": 64, "steps": 4, "train": {"epochs": 60, "learning_rate": 3e-3}}
+        {
+            "base": "none",
+            "width": 64,
+            "steps": 4,
+            "train": {"epochs": 60, "learning_rate": 3e-3},
+        }
     )
     data = planted()
     return FlowMatching(options).fit(data, None, run_context(0, tmp_path_factory.mktemp("f"))), data
@@ -56,7 +61,7 @@ def ask(fitted: tuple[Any, Dataset], label: str) -> Question:
     model, data = fitted
     control = data.controls
     assert control is not None
-    return question_of(model, QueryTable.of([label], ["line"]), control, np.random.default_rng(0))
+    return question_of(model.moved, QueryTable.of([label], ["line"]), control, np.random.default_rng(0))
 
 
 READOUTS = tuple(f"gene{i}" for i in range(0, N_READOUTS, 3))
@@ -110,6 +115,6 @@ def test_bad_questions_are_refused(fitted: tuple[Any, Dataset], tmp_path: Path) 
     assert control is not None
     rng = np.random.default_rng(0)
     with pytest.raises(DataError, match="no control profile of the context 'moon'"):
-        question_of(model, QueryTable.of(["p1"], ["moon"]), control, rng)
+        question_of(model.moved, QueryTable.of(["p1"], ["moon"]), control, rng)
     with pytest.raises(DataError, match="2 questions"):
-        question_of(model, QueryTable.of(["p1", "p2"], ["line", "line"]), control, rng)
+        question_of(model.moved, QueryTable.of(["p1", "p2"], ["line", "line"]), control, rng)

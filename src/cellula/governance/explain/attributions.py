@@ -77,7 +77,8 @@ def explained(
     moved = (change[0] - change[1:].mean(dim=0)).double().numpy()
     size = float(np.abs(moved).max())
     gap = float(np.abs(values.sum(axis=1) - moved).max())
-    told = Attribution(readouts, question.names, values, _words(method, against is not None))
+    words = _words(method, against is not None, question.fitted.base_name)
+    told = Attribution(readouts, question.names, values, words)
     step = (question.value - others.mean(dim=0)).double().numpy()
     return Explained(told, step, moved, gap / size if size > 0 else gap)
 
@@ -102,9 +103,10 @@ def _attributed(
     return np.stack(found)
 
 
-def _words(method: Method, is_contrast: bool) -> str:
+def _words(method: Method, is_contrast: bool, base: str) -> str:
     name = {
         "integrated_gradients": f"integrated gradients, {STEPS} points",
         "shap": f"SHAP values by expected gradients, {SAMPLES} draws",
     }[method]
-    return f"{name}, against {'another question' if is_contrast else 'untreated cells'}"
+    beyond = f" of what the network adds to {base}" if base else ""
+    return f"{name}{beyond}, against {'another question' if is_contrast else 'untreated cells'}"

@@ -34,7 +34,8 @@ class Question:
     names: (features,) genes of the controls' mean profile; then of every component its presence
     and its features; dose and time. value: (features,); background: (contexts, features), nothing
     done to the mean control profile of every context of training; cells: (cells, dimensions)
-    coordinates of control cells about their mean; condition: the question as tensors.
+    coordinates of control cells about their mean; begin: (1, dimensions) by how much a simple
+    answer moves them first; condition: the question as tensors.
     """
 
     fitted: LatentMover
@@ -42,6 +43,7 @@ class Question:
     value: Tensor
     background: Tensor
     cells: Tensor
+    begin: Tensor
     condition: ConditionBatch
 
     def change(self, rows: Tensor, readouts: Tensor) -> Tensor:
@@ -51,10 +53,11 @@ class Question:
         much as their mean profile is, and so is what the network is told of the context.
         """
         space, found = self.fitted.space, []
+        begin = self.begin.to(rows)
         back = torch.from_numpy(space.components[:, readouts.numpy()]).to(rows) * space.scale
         for row in rows:
             genes, rest = row[: len(space.mean)], row[len(space.mean) :]
-            start = self._coordinates(genes) + self.cells
+            start = self._coordinates(genes) + self.cells + begin
             moved = self.fitted.carry(start, self._condition(genes, rest)) - start
             found.append(moved.mean(dim=0) @ back)
         return torch.stack(found)
@@ -118,6 +121,7 @@ def question_of(
         torch.cat([torch.from_numpy(mean).float(), of_components.flatten(), numbers]),
         torch.cat([profiles, nothing], dim=1),
         torch.from_numpy(cells - space.encode(mean[None])).float(),
+        torch.from_numpy(fitted.begin(query, reference)).float(),
         condition,
     )
 

@@ -19,14 +19,9 @@ from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
 from cellula.kernels.blas_threads import one_blas_thread
 from cellula.models.baselines.answer import Answer
+from cellula.models.baselines.calibrated import recount_to
 from cellula.models.baselines.encoding import label_positions, unique_labels
-from cellula.models.baselines.population import (
-    MIN_CELLS,
-    ControlCells,
-    drawn,
-    query_stream,
-    recount,
-)
+from cellula.models.baselines.population import MIN_CELLS, ControlCells, drawn, query_stream
 from cellula.models.baselines.reference import Reference, control_rows
 
 __all__ = ["Move", "MovedCells"]
@@ -79,10 +74,10 @@ class MovedCells:
 
         Control cells of the query's context are drawn, the same for the same query and seed, and
         moved. The mean is the control mean plus the mean change, not below 0 where the values are
-        not. Cells are the drawn controls re-counted by their own folds where they are log1p
-        cells. A context without controls uses those of all contexts, out of domain; so are log1p
-        cells of a context with fewer than 10 controls. A control is answered by the control mean.
-        Raises DataError without controls or with other readouts.
+        not. Cells are the drawn controls re-counted by their own folds, to this mean, where they
+        are log1p cells. A context without controls uses those of all contexts, out of domain; so
+        are log1p cells of a context with fewer than 10 controls. A control is answered by the
+        control mean. Raises DataError without controls or with other readouts.
         """
         controls = self._controls(control)
         most = 1 if controls.cells is None else 1 + controls.cells.n_most
@@ -175,5 +170,5 @@ def _population(
     own = chosen
     if len(source.scale) != len(controls.of(str(query.context[0]))):  # too few: those of all
         own = drawn(len(source.scale), len(chosen), rng)
-    moved = recount(source, own, source.mean + change[: len(own)], rng)
+    moved = recount_to(source, own, source.mean + change[: len(own)], rng)
     return Population(sp.csr_matrix(moved), np.zeros(len(own), np.int64))

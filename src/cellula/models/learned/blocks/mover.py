@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cellula.core.model import Fitted
+from cellula.core.query import QueryTable
+from cellula.models.baselines.reference import Reference
 from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
 from cellula.models.learned.blocks.latent import LatentSpace
 from cellula.models.learned.blocks.moved import MovedCells
 
-__all__ = ["LatentMover"]
+__all__ = ["LatentMover", "Moving"]
 
 
 @runtime_checkable
-class LatentMover(Fitted, Protocol):
-    """A fitted model whose answer is where control cells are carried to, differentiably."""
+class LatentMover(Protocol):
+    """What answers by where control cells are carried to, differentiably."""
+
+    @property
+    def base_name(self) -> str:
+        """The simple answer that every cell is given before it is carried, "" for none."""
 
     @property
     def network(self) -> nn.Module:
@@ -37,5 +45,18 @@ class LatentMover(Fitted, Protocol):
     def carry(self, cells: Tensor, condition: ConditionBatch) -> Tensor:
         """Coordinates (cells, dimensions) of control cells after what ``condition`` does.
 
-        condition: one question, for all cells. Differentiable in both; no randomness.
+        cells: as the network takes them, with the base. condition: one question, for all cells.
+        Differentiable in both; the same for the same.
         """
+
+    def begin(self, query: QueryTable, reference: Reference) -> NDArray[np.float64]:
+        """By how much the base moves the cells of a question first: (1 or 0-d, dimensions)."""
+
+
+@runtime_checkable
+class Moving(Fitted, Protocol):
+    """A fitted model that answers by a mover."""
+
+    @property
+    def moved(self) -> LatentMover:
+        """The mover."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cellula.core.run import RunContext
 from cellula.models.learned.blocks.cell_sets import CellSets, SetBatch
+from cellula.models.learned.blocks.checkpoint import fingerprint
 from cellula.models.learned.blocks.conditions import ConditionBatch
 from cellula.models.learned.blocks.discrepancy import energy_distances, least_gammas, squared_mmds
 from cellula.models.learned.blocks.scope import TorchScope
@@ -76,6 +77,9 @@ class SetTraining:
             batch = self.sets.draw(items[rows], generator).to(scope.device)
             return self.loss(self._moved(network, table, batch, 1.0), batch).mean()
 
+        inputs = fingerprint(
+            self.loss.__name__, self.sets.size, self.least, self.shift, questions, held
+        )
         return fit_network(
             network,
             loss,
@@ -84,6 +88,7 @@ class SetTraining:
             scope,
             run,
             error=None if held is None else lambda: self.errors(network, held, (1.0,), scope)[0],
+            inputs=fingerprint(inputs, self.sets.cells.digest()),
         )
 
     def errors(
