@@ -71,10 +71,6 @@ CASES = {
         "gdsc/study.toml", ClaimKind.UNSEEN_PAIR, Fraction(fraction=0.1, seed=7), "context",
         "row_column_offset", {},
     ),
-    "gdsc-tissues": Case(
-        "gdsc/study.toml", ClaimKind.UNSEEN_CONTEXT, Fraction(fraction=0.25, seed=7), "context",
-        "ridge", {}, "TISSUE_FACTOR",
-    ),
     "tggates-compounds": Case(
         "tggates_unseen_compound.toml", ClaimKind.UNSEEN_PERTURBATION, Folds(folds=5, seed=7),
         "perturbation", "deep_ensemble", {**ENSEMBLE, "model": "row_column_offset"},
