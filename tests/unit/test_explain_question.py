@@ -61,7 +61,9 @@ def ask(fitted: tuple[Any, Dataset], label: str) -> Question:
     model, data = fitted
     control = data.controls
     assert control is not None
-    return question_of(model.moved, QueryTable.of([label], ["line"]), control, np.random.default_rng(0))
+    return question_of(
+        model.moved, QueryTable.of([label], ["line"]), control, np.random.default_rng(0)
+    )
 
 
 READOUTS = tuple(f"gene{i}" for i in range(0, N_READOUTS, 3))

@@ -85,9 +85,7 @@ def reasons_of(
     )
 
 
-def _most_moved(
-    fitted: Fitted, asked: Asked, control: Dataset, run: RunContext
-) -> tuple[str, ...]:
+def _most_moved(fitted: Fitted, asked: Asked, control: Dataset, run: RunContext) -> tuple[str, ...]:
     """The readouts that the answer moves most."""
     answer = next(iter(fitted.predict(asked.query, control, run)))
     if asked.against is None:

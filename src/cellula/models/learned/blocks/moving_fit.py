@@ -116,9 +116,7 @@ def _trained(
     inputs = "" if look else fingerprint(own, repr(mover), cells.digest(), asked, shift)
     # nothing stops early here, and the last weights are kept
     patient = own.train.model_copy(update={"patience": own.train.epochs})
-    fit_network(
-        network, loss, batches, patient, scope, run, error=error, stop=stop, inputs=inputs
-    )
+    fit_network(network, loss, batches, patient, scope, run, error=error, stop=stop, inputs=inputs)
     return network
 
 
