@@ -61,7 +61,7 @@ def test_a_run_that_was_killed_goes_on(
     shell: Shell, toy: Callable[..., Path], tmp_path: Path
 ) -> None:
     study = toy(n_genes=6, hold_out="{ fraction = 0.34, seed = 1 }")
-    network = 'kind = "flow_matching"\noptions = { width = 8, train = { epochs = 8 } }'
+    network = 'kind = "mlp_response"\noptions = { width = 8, train = { epochs = 8 } }'
     study.write_text(study.read_text().replace('kind = "bilinear_ridge"', network))
     workspace = tmp_path / "evidence"
     shell("register", str(study), "--workspace", str(workspace))

@@ -50,7 +50,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Dataset]:
             "base": "none",
             "width": 64,
             "steps": 4,
-            "train": {"epochs": 60, "learning_rate": 3e-3},
+            "train": {"epochs": 150, "learning_rate": 3e-3},
         }
     )
     data = planted()

@@ -83,7 +83,10 @@ def fit_gaussian_process(blocks: Blocks, columns: NDArray[np.float64]) -> Gaussi
     lengths = _lengths(factors, units)
     _, values, vectors, rotated, noise = _solved(square, lengths, columns)
     signal = (rotated**2 / (values[:, None] + noise)).mean(axis=0)
-    return GaussianProcess(tuple(blocks), lengths, signal, noise, vectors, values, rotated)
+    # laid out as a state is when it is read again: another layout rounds another way
+    kept = [np.ascontiguousarray(array) for array in (vectors, values, rotated)]
+    rows = tuple(np.ascontiguousarray(block) for block in blocks)
+    return GaussianProcess(rows, lengths, signal, noise, *kept)
 
 
 def _lengths(factors: NDArray[np.float64], units: NDArray[np.float64]) -> NDArray[np.float64]:

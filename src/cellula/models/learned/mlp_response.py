@@ -32,6 +32,7 @@ from cellula.models.learned.blocks.latent import LatentSpace
 from cellula.models.learned.blocks.layers import mlp
 from cellula.models.learned.blocks.scope import generator_of, torch_scope
 from cellula.models.learned.blocks.trainer import Positions, TrainOptions, fit_network
+from cellula.models.learned.blocks.training_cells import require_enough
 from cellula.models.learned.blocks.weights import load_weights, weights_of
 
 __all__ = ["FittedMlpResponse", "MlpResponse", "MlpResponseOptions"]
@@ -111,6 +112,7 @@ class MlpResponse:
                 "the model 'mlp_response' predicts differences from a control and these data "
                 "have no control; name the column that marks them in the role is_control"
             )
+        require_enough([train] if valid is None else [train, valid], self.name)
         with one_blas_thread():
             space = LatentSpace.of(train, self.options.dimensions, run.child("space").rng)
         answer = Answer.of(train, reference, self.options.cells)

@@ -37,6 +37,7 @@ from cellula.models.learned.blocks.latent_moves import LatentMoves
 from cellula.models.learned.blocks.moved import MovedCells
 from cellula.models.learned.blocks.scope import TorchScope, torch_scope
 from cellula.models.learned.blocks.trainer import Positions, TrainOptions, fit_network
+from cellula.models.learned.blocks.training_cells import require_enough
 from cellula.models.learned.blocks.vae_training import ResponseError, Steps, VaeLoss
 from cellula.models.learned.blocks.weights import load_weights, weights_of
 
@@ -131,6 +132,7 @@ class NbVae:
                 "the model 'nb_vae' moves control cells and these data have no control; name "
                 "the column that marks them in the role is_control"
             )
+        require_enough([train] if valid is None else [train, valid], self.name)
         measure = Measure.of(train, wants_counts=self.options.likelihood != "gaussian")
         space = LatentSpace.of(train, CONTEXT_DIMENSIONS, run.child("nb_vae space").rng)
         conditions = Conditions.of(train, both, reference, space)

@@ -26,6 +26,7 @@ from cellula.models.baselines.tuning import train_and_valid
 from cellula.models.learned.blocks.checkpoint import data_fingerprint, fingerprint
 from cellula.models.learned.blocks.scope import TorchScope, torch_scope
 from cellula.models.learned.blocks.trainer import Positions, TrainOptions, fit_network
+from cellula.models.learned.blocks.training_cells import require_enough
 from cellula.models.learned.blocks.weights import load_weights, weights_of
 from cellula.models.learned.perturbed_genes import (
     Knowledge,
@@ -110,6 +111,7 @@ class PerturbationGraph:
                 f"the model 'perturbation_graph' needs {missing} and these data have none; name "
                 "the role is_control, and a table with role = 'perturbation_features'"
             )
+        require_enough([train] if valid is None else [train, valid], self.name)
         answer = Answer.of(train, reference, self.options.cells)
         own = self.options
         names = both.treatments.perturbations
@@ -204,10 +206,14 @@ class FittedPerturbationGraph:
         return self.genes.encode(queries, self.answer.reference)
 
     def effects(self, queries: QueryTable) -> Effects:
-        """The mean response and the network's departure: (queries, readouts)."""
+        """The mean response and the network's departure: (queries, readouts).
+
+        Dose and time are not known to the model: a question with one is out of domain.
+        """
         _, first, inverse = np.unique(queries.keys(), return_index=True, return_inverse=True)
         departure = self.departures(self.questions(queries.take(first)))[inverse]
-        return Effects(self.center + departure, self.genes.is_near(queries))
+        tells_no_more = queries.dose_molar is None and queries.time_s is None
+        return Effects(self.center + departure, self.genes.is_near(queries) & tells_no_more)
 
     def departures(self, questions: Questions) -> NDArray[np.float64]:
         """What the network adds to the mean response: (questions, readouts)."""

@@ -21,7 +21,7 @@ from cellula.models.learned.blocks.checkpoint import fingerprint
 from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
 from cellula.models.learned.blocks.latent import LatentSpace
 
-__all__ = ["TrainingCells", "question_rows"]
+__all__ = ["TrainingCells", "question_rows", "require_enough"]
 
 #: Fewer treated or control profiles than this teach a network nothing.
 FEWEST = 10
@@ -77,7 +77,7 @@ class TrainingCells:
                 "the column that marks them in the role is_control"
             )
         parts = [data] if valid is None else [data, valid]
-        _require_enough(parts, model)
+        require_enough(parts, model)
         rng = run.child("cells").rng
         also = valid if knows_valid else None
         space = LatentSpace.of(data, dimensions, rng, also=also)
@@ -114,7 +114,7 @@ class TrainingCells:
         return bounds[:, 0] + (share * (bounds[:, 1] - bounds[:, 0])).long()
 
 
-def _require_enough(parts: Sequence[Dataset], model: str) -> None:
+def require_enough(parts: Sequence[Dataset], model: str) -> None:
     """Raise DataError where there is hardly anything to learn from."""
     n_control = sum(int(part.is_control.sum()) for part in parts)
     n_treated = int((~parts[0].is_control).sum())
