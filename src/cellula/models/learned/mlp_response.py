@@ -112,7 +112,7 @@ class MlpResponse:
                 "the model 'mlp_response' predicts differences from a control and these data "
                 "have no control; name the column that marks them in the role is_control"
             )
-        require_enough([train] if valid is None else [train, valid], self.name)
+        require_enough([train], self.name, moves_cells=False)
         with one_blas_thread():
             space = LatentSpace.of(train, self.options.dimensions, run.child("space").rng)
         answer = Answer.of(train, reference, self.options.cells)

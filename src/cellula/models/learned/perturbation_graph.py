@@ -111,7 +111,7 @@ class PerturbationGraph:
                 f"the model 'perturbation_graph' needs {missing} and these data have none; name "
                 "the role is_control, and a table with role = 'perturbation_features'"
             )
-        require_enough([train] if valid is None else [train, valid], self.name)
+        require_enough([train], self.name, moves_cells=False)
         answer = Answer.of(train, reference, self.options.cells)
         own = self.options
         names = both.treatments.perturbations

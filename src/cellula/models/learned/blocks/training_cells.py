@@ -114,11 +114,15 @@ class TrainingCells:
         return bounds[:, 0] + (share * (bounds[:, 1] - bounds[:, 0])).long()
 
 
-def require_enough(parts: Sequence[Dataset], model: str) -> None:
-    """Raise DataError where there is hardly anything to learn from."""
+def require_enough(parts: Sequence[Dataset], model: str, *, moves_cells: bool = True) -> None:
+    """Raise DataError where there is hardly anything to learn from.
+
+    moves_cells: control profiles are counted too; a model of means can do with few.
+    """
     n_control = sum(int(part.is_control.sum()) for part in parts)
     n_treated = int((~parts[0].is_control).sum())
-    for number, what in ((n_treated, "treated"), (n_control, "control")):
+    counted = ((n_treated, "treated"), (n_control, "control"))
+    for number, what in counted if moves_cells else counted[:1]:
         if number < FEWEST:
             raise DataError(
                 f"the model {model!r} was given {number} {what} profiles to train on; it takes "
