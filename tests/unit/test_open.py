@@ -46,9 +46,11 @@ def open_tidy(folder: Path, table: pd.DataFrame, **given: Any) -> Dataset:
     return open_dataset([declare("p.csv", **(fields | given))], folder)
 
 
-def test_tidy_table_with_units_and_controls(tmp_path: Path) -> None:
+@pytest.mark.parametrize("of_control", [None, -666.0])  # the Connectivity Map's missing value
+def test_tidy_table_with_units_and_controls(tmp_path: Path, of_control: float | None) -> None:
     columns = {**COLUMNS, "control": "DMSO", "dose_molar": "dose", "time_s": "hours"}
-    data = open_tidy(tmp_path, tidy(), columns=columns, dose_unit="uM", time_unit="h")
+    table = tidy(dose=[of_control, 2.0, 2.0, of_control, 4.0, 4.0])
+    data = open_tidy(tmp_path, table, columns=columns, dose_unit="uM", time_unit="h")
     assert data.obs["context"].tolist() == ["1", "1", "1", "2", "2", "2"]
     assert data.obs["perturbation"].tolist() == ["control", "a", "b"] * 2
     assert data.is_control.tolist() == [True, False, False] * 2

@@ -21,6 +21,8 @@ __all__ = ["CONTROL", "keep_rows", "label_text", "place", "require_columns", "wi
 #: The perturbation label of every control.
 CONTROL = "control"
 NUMERIC = ("dose_molar", "time_s")
+#: What the Connectivity Map writes where a treatment has no value.
+NO_VALUE = -666.0
 #: Whole numbers below this are exact as floats.
 EXACT = 2**53
 TRUTH = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
@@ -228,7 +230,7 @@ def _numbers(
     plain = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
     numbers = np.array(pd.to_numeric(plain, errors="coerce"), np.float64)
     if zero is not None:
-        numbers[zero & column.isna().to_numpy()] = 0.0
+        numbers[zero & (column.isna().to_numpy() | (numbers == NO_VALUE))] = 0.0
     wrong = np.flatnonzero(~np.isfinite(numbers) | (numbers < 0))
     if len(wrong):
         raise DataError(

@@ -94,7 +94,7 @@ class Answer:
     """What one model, fitted with one seed on one training fold, answers.
 
     calibration_score: its score inside training by the claim's first gate, for selection.
-    seconds and n_parameters are measurements of the fit.
+    seconds: of the fit and its answers; n_parameters: of the fit.
     """
 
     model: str
@@ -136,11 +136,16 @@ def answer_fold(
     baseline: Comparison | None = None
     answers: list[Answer] = []
     for one in task.models:
+        held = _out_of_fold(
+            task, part, one, run.child(task.claim.id, fold.name, one.id, one.seeds[0])
+        )
+        if one.kind == BASELINES[0] and baseline is None:
+            baseline = held
+        if held is not None and baseline is not None:
+            held = replace(held, baseline=baseline.predicted, baseline_name=BASELINES[0])
         for seed in one.seeds:
             stream = run.child(task.claim.id, fold.name, one.id, seed)
-            answer, held = _answer(task, part, questions, one, seed, baseline, stream)
-            if one.kind == BASELINES[0] and baseline is None:
-                baseline = held
+            answer = _answer(task, part, questions, one, seed, held, stream)
             answers.append(answer)
             done(answer)
     return FoldAnswers(fold.name, tuple(answers), _select(task, answers))
@@ -152,15 +157,15 @@ def _answer(
     questions: QueryTable,
     one: Competitor,
     seed: int,
-    baseline: Comparison | None,
+    held: Comparison | None,
     run: RunContext,
-) -> tuple[Answer, Comparison | None]:
-    """One model with one seed: calibrated inside training, fitted on all of it, asked."""
+) -> Answer:
+    """One model with one seed: fitted on all of training, calibrated, asked.
+
+    held: what fits that had not seen them say of profiles of training. All seeds of a model are
+    calibrated and compared by the same: a seed is a draw of the same procedure.
+    """
     began = time.perf_counter()
-    held = _out_of_fold(task, part, one, run)
-    trivial = held if one.kind == BASELINES[0] else baseline
-    if held is not None and trivial is not None:
-        held = replace(held, baseline=trivial.predicted, baseline_name=BASELINES[0])
     fitted = _fit(one, part.data, part.inner, run)
     asked, value = fitted, float("nan")
     if held is not None:
@@ -170,7 +175,7 @@ def _answer(
     predictions = tuple(asked.predict(questions, part.controls, run.child("ask")))
     seconds = time.perf_counter() - began
     size = n_parameters(fitted)
-    return Answer(one.id, seed, predictions, fitted, value, seconds, size), held
+    return Answer(one.id, seed, predictions, fitted, value, seconds, size)
 
 
 def _calibration_folds(train: Dataset, task: ClaimTask) -> tuple[Fold, ...]:
