@@ -1,0 +1,273 @@
+"""Run every model on the example studies and write the table of them: docs/models_table.md.
+
+    python tools/models_table.py --data FOLDER --workspace W [STUDY ...]
+
+Each example study is run by `cellula run` with all models in place of its own; a study whose bundle
+lies in the workspace is not run again. The page is written from the bundles alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import permutation_test
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "models_table.md"
+CORRELATION, ENERGY, VARIANCE = "pearson_delta@1", "energy_distance@1", "variance_explained@1"
+SEEDS = [0, 1, 2, 3, 4]
+BASELINES = ("mean_response", "control")
+#: Of these the last is the answer where training cannot be split to compare them.
+SIMPLE: dict[str, dict[str, Any]] = {
+    "knn": {},
+    "ridge": {},
+    "gradient_boosting": {"trees": 30},
+    "pair_completion": {},
+    "bilinear_ridge": {},
+    "gp": {},
+    "additive": {},
+    "matching_mean": {},
+    "row_column_offset": {},
+    "stack": {},
+    "context_transfer": {},
+}
+GRAPH = {"width": 16, "train.epochs": 40, "train.learning_rate": 0.01}
+LEARNED: dict[str, dict[str, Any]] = {
+    "mlp_response": {},
+    "deep_ensemble": {},
+    "perturbation_graph": GRAPH,
+    "shuffled_graph": {**GRAPH, "knowledge": "shuffled"},
+    "set_transformer": {},
+    "nb_vae": {},
+    "flow_matching": {},
+    "latent_diffusion": {},
+}
+#: Names of models that are not their kind.
+KINDS = {"shuffled_graph": "perturbation_graph"}
+#: Models of cells, whose epochs are long.
+MOVING = ("set_transformer", "nb_vae", "flow_matching", "latent_diffusion")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An example study with all models: the most epochs of a network, and who does not compete.
+
+    members: what the stack weighs. left_out: who does not compete.
+    """
+
+    study: str
+    epochs: int
+    members: tuple[str, ...] = ("mean_response", "row_column_offset")
+    metric: str = CORRELATION
+    left_out: tuple[str, ...] = ("knn", "ridge", "pair_completion")
+
+    @property
+    def source(self) -> Path:
+        """The example's file."""
+        folder = "gdsc/study" if self.study == "gdsc" else self.study
+        return ROOT / "examples" / f"{folder}.toml"
+
+
+CONTEXT = ("mean_response", "context_transfer", "bilinear_ridge")
+PERTURBATION = ("mean_response", "bilinear_ridge")
+TRIALS = (
+    Trial("kang_unseen_context", 40, CONTEXT),
+    Trial("glioblastoma_unseen_context", 40, CONTEXT),
+    Trial(
+        "norman_graph_control",
+        20,
+        ("mean_response", "bilinear_ridge", "gp", "ridge"),
+        CORRELATION,
+        ("pair_completion",),
+    ),
+    Trial("norman_unseen_combination", 20, ("additive", "matching_mean", "mean_response")),
+    Trial("papalexi_unseen_perturbation", 20, PERTURBATION),
+    Trial("tggates_unseen_dose", 40, (*PERTURBATION, "row_column_offset")),
+    Trial("tggates_unseen_time", 40, (*PERTURBATION, "row_column_offset")),
+    Trial("tggates_unseen_compound", 40),
+    Trial("lincs_unseen_dose", 40, (*PERTURBATION, "row_column_offset")),
+    Trial("gdsc", 40, ("row_column_offset", "pair_completion"), VARIANCE, ()),
+)
+
+
+def main() -> int:
+    """Run what has not been run, then write the page of all that has."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("studies", nargs="*", metavar="STUDY")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--workspace", type=Path, required=True)
+    parser.add_argument("--page-only", action="store_true")
+    given = parser.parse_args()
+    for trial in TRIALS:
+        if not given.page_only and (not given.studies or trial.study in given.studies):
+            run(trial, given.data, given.workspace)
+    PAGE.write_text(page(given.workspace), encoding="utf-8")
+    return 0
+
+
+def run(trial: Trial, data: Path, workspace: Path) -> None:
+    """The study by the command that a user would give."""
+    if bundle(trial, workspace) is not None:
+        return
+    folder = workspace / "studies_with_all_models"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{trial.study}.toml"
+    path.write_text(with_all_models(trial), encoding="utf-8")
+    own = workspace / trial.study
+    asked = ["run", "--register", path, "--data", data.resolve(), "--workspace", own, "--json"]
+    command = [str(Path(sys.executable).parent / "cellula"), *map(str, asked)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    (folder / f"{trial.study}.json").write_bytes(done.stdout)
+
+
+def with_all_models(trial: Trial) -> str:
+    """The example's text with the models of this file in place of its own."""
+    text = trial.source.read_text(encoding="utf-8")
+    head, rest = re.split(r"(?=^\[\[model\]\])", text, maxsplit=1, flags=re.M)
+    tail = re.search(r"^\[\[claim\]\].*", rest, flags=re.M | re.S)
+    if tail is None:
+        raise SystemExit(f"{trial.source}: no [[claim]] after [[model]]")
+    claims = re.sub(r"^models = .*\n", "", tail.group(0), flags=re.M)
+    return head + "\n".join(models(trial)) + "\n" + claims
+
+
+def models(trial: Trial) -> Iterator[str]:
+    """A table of TOML for every model; what cannot answer a claim is left out by the run."""
+    for name, options in (LEARNED | SIMPLE).items():
+        if name in trial.left_out:
+            continue
+        own = dict(options)
+        if name == "stack":
+            own["members"] = trial.members
+        if name in MOVING:
+            own["train.epochs"] = trial.epochs
+        told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in own.items())
+        seeds = f"seeds = {SEEDS}\n" if name in LEARNED else ""
+        kind = KINDS.get(name, name)
+        yield f'[[model]]\nid = "{name}"\nkind = "{kind}"\n{seeds}options = {{ {told} }}\n'
+
+
+def bundle(trial: Trial, workspace: Path) -> Path | None:
+    """The bundle that a run left."""
+    return next((workspace / trial.study).glob("studies/*/*.zip"), None)
+
+
+def page(workspace: Path) -> str:
+    """The page: a table of every claim that was run."""
+    parts = [INTRODUCTION]
+    for trial in TRIALS:
+        path = bundle(trial, workspace)
+        if path is not None:
+            with zipfile.ZipFile(path) as archive:
+                for name in sorted(archive.namelist()):
+                    if re.fullmatch(r"evidence/scores-.*\.json", name):
+                        parts.append(section(trial, archive, name))
+    return "\n".join(parts)
+
+
+def section(trial: Trial, archive: zipfile.ZipFile, name: str) -> str:
+    """The table of one claim."""
+    claim = name.removeprefix("evidence/scores-").removesuffix(".json")
+    payload = json.loads(archive.read(name))["payload"]
+    rows = {(row["model"], row["metric"]): row for row in payload["rows"]}
+    by_unit = unit_means(archive, claim, trial.metric)
+    kinds = [model for model, metric in rows if metric == trial.metric and "#" not in model]
+    order = sorted(kinds, key=lambda one: -number(rows[one, trial.metric]["value"]))
+    lines = [f"## {trial.study}, {claim}", "", *findings(trial, rows, by_unit, payload), ""]
+    lines += [
+        "| model | correlation | over seeds | energy distance | anchored |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join(lines + [line(trial, rows, model) for model in order]) + "\n"
+
+
+def line(trial: Trial, rows: Mapping[tuple[str, str], Any], model: str) -> str:
+    """One model: its score with the interval over units, its range over seeds, its energy."""
+    row = rows[model, trial.metric]
+    seeds = [
+        number(rows[f"{model}#{seed}", trial.metric]["value"])
+        for seed in SEEDS[1:]
+        if (f"{model}#{seed}", trial.metric) in rows
+    ]
+    over = [number(row["value"]), *seeds]
+    spread = f"{short(min(over))} to {short(max(over))}" if seeds else ""
+    cells = rows.get((model, ENERGY))
+    anchored = row["anchored"]
+    return (
+        f"| {model} | {with_interval(row)} | {spread} "
+        f"| {short(number(cells['value'])) if cells else ''} | {with_interval(anchored)} |"
+    )
+
+
+def findings(
+    trial: Trial, rows: Mapping[tuple[str, str], Any], by_unit: pd.DataFrame, payload: Any
+) -> list[str]:
+    """What was selected in training beside the best simple answer, unit by unit."""
+    simple = [one for one in (*BASELINES, *SIMPLE) if (one, trial.metric) in rows]
+    best = max(simple, key=lambda one: number(rows[one, trial.metric]["value"]))
+    told = [f"{payload['n_units']} units, {payload['n_groups']} questions."]
+    for against in dict.fromkeys(("mean_response", best)):
+        gain = (by_unit["selected"] - by_unit[against]).dropna().to_numpy()
+        told.append(f"Selected in training against {against}: {paired(gain)}.")
+    return told
+
+
+def paired(gain: np.ndarray[Any, np.dtype[np.float64]]) -> str:
+    """Mean gain over units, its bootstrap interval and p of exchanged answers."""
+    if not np.any(gain):
+        return "the same answer"
+    rng = np.random.default_rng(0)
+    means = rng.choice(gain, (9999, len(gain))).mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    test = permutation_test(
+        (gain,), np.mean, permutation_type="samples", n_resamples=9999, rng=np.random.default_rng(0)
+    )
+    few = "; fewer than 5 units: no claim" if len(gain) < 5 else f", p {test.pvalue:.3g}"
+    return f"{short(gain.mean())} ({short(low)} to {short(high)}){few}"
+
+
+def unit_means(archive: zipfile.ZipFile, claim: str, metric: str) -> pd.DataFrame:
+    """Mean score of every unit (rows) and model (columns)."""
+    table = pd.read_parquet(io.BytesIO(archive.read(f"scores/{claim}.parquet")))
+    table = table[table["metric"] == metric]
+    study = json.loads(archive.read("study.json"))
+    unit = next(one["unit"] for one in study["claim"] if one["id"] == claim)
+    key = unit if unit in table.columns else "perturbation"
+    return table.pivot_table(index=key, columns="model", values="value", aggfunc="mean")
+
+
+def with_interval(row: Mapping[str, Any]) -> str:
+    """A value and its interval."""
+    value, low, high = (number(row[key]) for key in ("value", "lower", "upper"))
+    if np.isnan(value):
+        return "–"
+    return f"{short(value)} ({short(low)} to {short(high)})"
+
+
+def number(value: Any) -> float:
+    """A number of JSON, where one that does not exist is null."""
+    return float("nan") if value is None else float(value)
+
+
+def short(value: float) -> str:
+    """Three places, without the zero before the point."""
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+
+
+INTRODUCTION = """# All models on all studies
+"""
+
+if __name__ == "__main__":
+    raise SystemExit(main())
