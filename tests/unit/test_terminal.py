@@ -16,6 +16,15 @@ class Screen(io.StringIO):
         return True
 
 
+def test_what_is_tracked_within_a_track_is_told_now_and_then(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    progress = TerminalProgress()
+    for _ in progress.track(["a", "b"], "fold"):
+        assert len(list(progress.track(range(5), "epochs"))) == 5
+    assert capsys.readouterr().err.splitlines() == ["  fold 1/2", "  fold 2/2"]
+
+
 def test_a_pipe_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     progress = TerminalProgress()
     assert list(progress.track(["a", "b"], "fold")) == ["a", "b"]

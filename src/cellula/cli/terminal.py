@@ -26,7 +26,8 @@ __all__ = [
 
 Item = TypeVar("Item")
 
-#: In a pipe, more items than this are told of only now and then: after so many seconds.
+#: In a pipe, more items than this, and what is tracked within another track, are told of only
+#: now and then: after so many seconds.
 FEW, QUIET_S = 20, 10.0
 #: Outcome -> the mark that stands beside its word.
 MARKS = {"passed": "✓", "failed": "✗", "underpowered": "○", "not_eligible": "✗"}
@@ -80,6 +81,7 @@ class TerminalProgress:
         self._lock = Lock()
         self._display: Any = None
         self._open = 0
+        self._told = time.monotonic()
 
     def say(self, message: str) -> None:
         """Tell one line."""
@@ -101,12 +103,16 @@ class TerminalProgress:
 
     def _lines(self, items: Sequence[Item], label: str) -> Iterator[Item]:
         """A line an item where they are few, else one now and then: a log is for reading."""
-        told = time.monotonic()
-        for number, item in enumerate(items, 1):
-            if len(items) <= FEW or time.monotonic() - told >= QUIET_S:
-                self.say(f"  {label} {number}/{len(items)}")
-                told = time.monotonic()
-            yield item
+        is_told = self._open == 0 and len(items) <= FEW
+        self._open += 1
+        try:
+            for number, item in enumerate(items, 1):
+                if is_told or time.monotonic() - self._told >= QUIET_S:
+                    self.say(f"  {label} {number}/{len(items)}")
+                    self._told = time.monotonic()
+                yield item
+        finally:
+            self._open -= 1
 
     def _bar(self, items: Sequence[Item], label: str) -> Iterator[Item]:
         with self._lock:
