@@ -278,6 +278,28 @@ def short(value: float) -> str:
 
 
 INTRODUCTION = """# All models on all studies
+
+Every [example study](examples.md) with all models that can answer its claim, run by
+
+```
+python tools/models_table.py --data FOLDER --workspace W
+```
+
+which writes this page from the bundles of `cellula run`. A study takes from minutes to an hour on
+one core; one that lies in W is not run again. Networks are fitted with five seeds, on at most as
+many epochs as the tool says; their options stand as they are, and none was chosen by these scores.
+
+- **correlation**: Pearson correlation of the predicted with the observed change; for GDSC the share
+  of variance explained. In brackets the 95 % interval over the units of the claim.
+- **over seeds**: the least and the greatest over five seeds.
+- **energy distance** of predicted from observed cells in 50 components, where the study asks for it.
+- **anchored**: 0 is the better of the mean response and the control, 1 a replicate experiment, or a
+  perfect answer where the data hold too few profiles to halve.
+- **selected**: what is best inside training, fold by fold. It is compared with the mean response,
+  and with the best of the answers that fit no relation (mean response, control, offsets, sums and
+  means of the parts), chosen after the fact: unit by unit, with a bootstrap interval and the p of
+  exchanging the two answers.
+
 """
 
 if __name__ == "__main__":
