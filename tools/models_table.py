@@ -292,7 +292,7 @@ many epochs as the tool says; their options stand as they are, and none was chos
 - **correlation**: Pearson correlation of the predicted with the observed change; for GDSC the share
   of variance explained. In brackets the 95 % interval over the units of the claim.
 - **over seeds**: the least and the greatest over five seeds.
-- **energy distance** of predicted from observed cells in 50 components, where the study asks for it.
+- **energy distance** of predicted from observed cells in 50 components, where a study asks for it.
 - **anchored**: 0 is the better of the mean response and the control, 1 a replicate experiment, or a
   perfect answer where the data hold too few profiles to halve.
 - **selected**: what is best inside training, fold by fold. It is compared with the mean response,
