@@ -88,7 +88,12 @@ OFFSETS = (*PERTURBATION, "row_column_offset")
 #: Of 200,000 pairs of a drug and a line.
 MANY = {"train.epochs": 20, "train.batch": 1024, "train.learning_rate": 0.003}
 TRIALS = (
-    Trial("kang_unseen_context", 40, CONTEXT),
+    Trial(
+        "kang_unseen_context",
+        40,
+        CONTEXT,
+        options={"set_transformer": {"train.epochs": 15}, "nb_vae": {"train.epochs": 15}},
+    ),
     Trial("glioblastoma_unseen_context", 40, CONTEXT),
     Trial(
         "norman_graph_control", 20, (*PERTURBATION, "gp", "ridge"), left_out=("pair_completion",)
@@ -163,7 +168,7 @@ def models(trial: Trial) -> Iterator[str]:
         if name == "stack":
             own["members"] = trial.members
         if name in MOVING:
-            own["train.epochs"] = trial.epochs
+            own.setdefault("train.epochs", trial.epochs)
         told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in own.items())
         seeds = f"seeds = {SEEDS}\n" if name in LEARNED else ""
         kind = KINDS.get(name, name)
