@@ -271,6 +271,7 @@ class FittedNbVae:
         query: QueryTable,
         reference: Reference,
         cells: NDArray[np.float64],
+        _rng: np.random.Generator,
         run: RunContext,
     ) -> NDArray[np.float64]:
         """The change of every cell's expected values (cells, readouts) under one question."""
@@ -329,16 +330,7 @@ class FittedNbVae:
         self, queries: QueryTable, control: Dataset | None, run: RunContext
     ) -> Iterator[Prediction]:
         """See :meth:`cellula.core.model.Fitted.predict`."""
-
-        def move(
-            query: QueryTable,
-            reference: Reference,
-            cells: NDArray[np.float64],
-            _rng: np.random.Generator,
-        ) -> NDArray[np.float64]:
-            return self.move(query, reference, cells, run)
-
-        return self.answer.stream(queries, move, self.conditions.in_domain, control, run)
+        return self.answer.stream(queries, self.move, self.conditions.in_domain, control, run)
 
     def state(self) -> State:
         """See :meth:`cellula.core.model.Fitted.state`."""

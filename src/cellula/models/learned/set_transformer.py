@@ -235,20 +235,12 @@ class FittedSetTransformer:
         with torch_scope(run, "set_transformer") as scope:
             self.network.to(scope.device)
 
-        def move(
-            query: QueryTable,
-            reference: Reference,
-            cells: NDArray[np.float64],
-            rng: np.random.Generator,
-        ) -> NDArray[np.float64]:
-            return self.move(query, reference, cells, rng, run)
-
         def in_domain(query: QueryTable, reference: Reference) -> NDArray[np.bool_]:
             is_few = np.isin(np.asarray(query.context, dtype=str), few)
             is_near = self.reach.contains(self._context(query, reference))
             return self.conditions.in_domain(query, reference) & is_near & ~is_few
 
-        return self.answer.stream(queries, move, in_domain, control, run)
+        return self.answer.stream(queries, self.move, in_domain, control, run)
 
     def _context(self, query: QueryTable, reference: Reference) -> NDArray[np.float64]:
         return self.space.encode(reference.at(query.context)[0])

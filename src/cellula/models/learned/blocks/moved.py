@@ -26,9 +26,11 @@ from cellula.models.baselines.reference import Reference, control_rows
 
 __all__ = ["Move", "MovedCells"]
 
-#: One question (a table of one row), cells of its context (cells, readouts) and a stream of
-#: random numbers -> the change of every cell's expected profile (cells, readouts).
-Move: TypeAlias = Callable[[QueryTable, Reference, NDArray[np.float64], np.random.Generator], Any]
+#: One question (a table of one row), cells of its context (cells, readouts), a stream of random
+#: numbers and the run -> the change of every cell's expected profile (cells, readouts).
+Move: TypeAlias = Callable[
+    [QueryTable, Reference, NDArray[np.float64], np.random.Generator, RunContext], Any
+]
 #: Questions that are answered before the first is handed out, and their values (of 8 bytes).
 MAX_ROWS = 256
 MAX_VALUES = 2**22
@@ -130,7 +132,7 @@ class MovedCells:
         is_control = label_positions(query.perturbation, reference.labels) >= 0
         change = np.zeros_like(values)
         if not is_control[0]:
-            change = np.asarray(move(query, reference, values, rng), np.float64)
+            change = np.asarray(move(query, reference, values, rng, run), np.float64)
         base, is_known = reference.at(query.context)
         mean = base + change.mean(axis=0)
         if self.answer.value_type.is_non_negative:

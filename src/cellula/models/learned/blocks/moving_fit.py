@@ -17,7 +17,7 @@ from cellula.models.learned.blocks.base_response import BaseResponse, Held, held
 from cellula.models.learned.blocks.checkpoint import fingerprint
 from cellula.models.learned.blocks.field import Field
 from cellula.models.learned.blocks.moved import MovedCells
-from cellula.models.learned.blocks.moving import Moved, Mover, MovingOptions
+from cellula.models.learned.blocks.moving import FittedMover, Mover, MovingOptions
 from cellula.models.learned.blocks.question_batches import (
     QuestionBatch,
     QuestionBatches,
@@ -60,7 +60,7 @@ def fit_moved(
     name: str,
     parts: tuple[Dataset, Dataset | None],
     run: RunContext,
-) -> Moved:
+) -> FittedMover:
     """Fit on train and valid; epochs and share are tuned where there is valid.
 
     Tuned on both parts: questions are held out in up to five parts as ``valid`` was (contexts or
@@ -80,7 +80,7 @@ def fit_moved(
     with torch_scope(run, name) as scope:
         network = _trained(material, asked, shift, scope, run, stop=epochs)
     answer = MovedCells(Answer.of(train, cells.reference, own.cells))
-    return Moved(name, mover, network, cells.space, cells.conditions, base, share, answer)
+    return FittedMover(name, mover, network, cells.space, cells.conditions, base, share, answer)
 
 
 def _trained(
