@@ -1,11 +1,4 @@
-"""Cells from a mean: control cells shifted and re-counted, never a point mass.
-
-Counts of a gene in cell i are modelled as Poisson(d_i L) with L ~ Gamma(r, mean m): negative
-binomial. A fold f < 1 thins: Binomial(K, f). A fold f > 1 adds Poisson((f - 1) d_i L) with L
-drawn from its posterior given K, Gamma(r + K, rate r/m + d_i). Either way the counts are again
-negative binomial with mean f d_i m and the SAME dispersion r, and integers; a cell keeps its
-depth. This is count thinning [gerard2020]_ extended upwards.
-"""
+"""Cells from a mean: control cells shifted and re-counted, never a point mass."""
 
 from __future__ import annotations
 
@@ -22,40 +15,16 @@ from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
 from cellula.models.baselines.encoding import label_positions
+from cellula.models.baselines.recount import Cells, recount_to
 
-__all__ = [
-    "MIN_CELLS",
-    "Cells",
-    "ControlCells",
-    "drawn",
-    "query_stream",
-    "recount",
-    "recovered_counts",
-]
+__all__ = ["MIN_CELLS", "ControlCells", "drawn", "query_stream", "recovered_counts"]
 
 #: Fewer control cells than this are samples, not a population.
 MIN_CELLS = 10
 #: Cells that are dense together.
 BLOCK = 1024
-#: Bounds of the negative-binomial size r, and of a fold.
+#: Bounds of the negative-binomial size r.
 SIZE_BOUNDS = (1e-2, 1e3)
-MAX_FOLD = 1e3
-
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """Control cells of one context.
-
-    counts: (cells, genes) CSR of integers; scale: (cells,) such that log1p(scale * counts) is the
-    profile; mean: (genes,) the mean log1p profile; size: (genes,) negative-binomial size r;
-    rate: (genes,) counts per unit of depth (1 / scale).
-    """
-
-    counts: sp.csr_matrix
-    scale: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    size: NDArray[np.float64]
-    rate: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +68,7 @@ class ControlCells:
             rng = query_stream(queries, row, run)
             source = self.cells[place[row]]
             chosen = drawn(len(source.scale), self.n_most, rng)
-            block = recount(source, chosen, mean[row], rng)
+            block = recount_to(source, chosen, mean[row], rng)
             blocks.append(block)
             sizes.append(block.shape[0])
         group = np.repeat(np.arange(len(queries)), sizes)
@@ -115,42 +84,6 @@ def recovered_counts(values: NDArray[np.float64]) -> NDArray[np.int64]:
     smallest = np.where(linear > 0, linear, np.inf).min(axis=1, initial=np.inf)
     unit = np.where(np.isfinite(smallest), smallest, 1.0)
     return np.rint(linear / unit[:, None]).astype(np.int64)
-
-
-def recount(
-    cells: Cells, chosen: NDArray[np.int64], mean: NDArray[np.float64], rng: np.random.Generator
-) -> sp.csr_matrix:
-    """Control cells re-counted so that their mean log1p profile moves to ``mean``.
-
-    chosen: (drawn,) which control cells; mean: (genes,) for all of them, or (drawn, genes) for
-    each: the mean profile of controls that a cell like this one would have. The fold of a gene is
-    expm1(mean) / expm1(control mean); a gene without counts in the controls gets
-    Poisson(expm1(mean) / scale). Returns log1p values, CSR of (drawn, genes).
-    """
-    counts = cells.counts[chosen].toarray().astype(np.int64)
-    scale = cells.scale[chosen][:, None]
-    base = np.expm1(cells.mean)
-    wanted = np.broadcast_to(np.expm1(np.maximum(mean, 0.0)), counts.shape)
-    fold = np.ones(counts.shape)
-    np.divide(wanted, base, out=fold, where=base > 0)
-    new = counts.copy()
-    down = np.flatnonzero((fold < 1).any(axis=0))
-    kept = counts[:, down]
-    cell, gene = np.nonzero(kept)  # of no count none is drawn, and no randomness is used
-    share = np.minimum(fold[cell, down[gene]], 1.0)
-    kept[cell, gene] = rng.binomial(kept[cell, gene], share)
-    new[:, down] = kept
-    up = np.flatnonzero(((fold > 1) & (base > 0)).any(axis=0))
-    if len(up):
-        rate = cells.size[up] / cells.rate[up] + 1.0 / scale
-        posterior = rng.gamma(cells.size[up] + counts[:, up], 1.0 / rate) / scale
-        new[:, up] += rng.poisson((np.clip(fold[:, up], 1.0, MAX_FOLD) - 1.0) * posterior)
-    silent = np.flatnonzero((base <= 0) & (wanted > 0).any(axis=0))
-    if len(silent):
-        new[:, silent] += rng.poisson(wanted[:, silent] / scale)
-    shifted = sp.csr_matrix(new, dtype=np.float64)
-    shifted.data = np.log1p(shifted.data * np.repeat(scale.ravel(), np.diff(shifted.indptr)))
-    return shifted
 
 
 def drawn(n: int, n_most: int, rng: np.random.Generator) -> NDArray[np.int64]:

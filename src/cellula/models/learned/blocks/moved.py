@@ -19,9 +19,9 @@ from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
 from cellula.kernels.blas_threads import one_blas_thread
 from cellula.models.baselines.answer import Answer
-from cellula.models.baselines.calibrated import recount_to
 from cellula.models.baselines.encoding import label_positions, unique_labels
 from cellula.models.baselines.population import MIN_CELLS, ControlCells, drawn, query_stream
+from cellula.models.baselines.recount import recount_to
 from cellula.models.baselines.reference import Reference, control_rows
 
 __all__ = ["Move", "MovedCells"]

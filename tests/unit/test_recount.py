@@ -9,8 +9,8 @@ from anndata import AnnData
 
 from cellula.core.dataset import Dataset
 from cellula.core.value_type import ValueType
-from cellula.models.baselines.calibrated import recount_to
-from cellula.models.baselines.population import Cells, ControlCells, recount
+from cellula.models.baselines.population import ControlCells
+from cellula.models.baselines.recount import Cells, recount, recount_to
 
 
 def sparse_cells(seed: int = 0) -> tuple[Cells, np.ndarray]:  # type: ignore[type-arg]
