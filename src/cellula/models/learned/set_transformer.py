@@ -17,7 +17,7 @@ from cellula.core.model import Capabilities, Options, State
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
-from cellula.models.baselines.answer import Answer, joined
+from cellula.models.baselines.answer import joined
 from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.reference import Reference
 from cellula.models.baselines.tuning import train_and_valid
@@ -121,7 +121,7 @@ class SetTransformer:
                 training.fit(network, sets.questions(), None, scope, run)
         network.eval()
         reach = ContextReach.of(cells.space.encode(cells.reference.means), sets.noise())
-        answer = MovedCells(Answer.of(train, cells.reference, own.cells))
+        answer = MovedCells.of(train, valid, cells.reference, own.cells)
         return FittedSetTransformer(
             network, cells.space, cells.conditions, base, reach, choice.strength, answer
         )

@@ -22,7 +22,7 @@ from cellula.core.model import Options, State
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
-from cellula.models.baselines.answer import Answer, joined
+from cellula.models.baselines.answer import joined
 from cellula.models.baselines.reference import Reference
 from cellula.models.learned.blocks.base_response import Base, BaseResponse
 from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
@@ -155,5 +155,5 @@ class FittedMover:
         load_weights(network, arrays)
         network.eval()
         base = BaseResponse.restore(arrays, meta)
-        answer = MovedCells(Answer.restore(arrays, meta))
+        answer = MovedCells.restore(arrays, meta)
         return cls(name, mover, network, space, conditions, base, float(meta["share"]), answer)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from cellula.core.dataset import Dataset
 from cellula.core.run import RunContext
-from cellula.models.baselines.answer import Answer
 from cellula.models.learned.blocks.base_response import BaseResponse, Held, held_as
 from cellula.models.learned.blocks.checkpoint import fingerprint
 from cellula.models.learned.blocks.field import Field
@@ -79,7 +78,7 @@ def fit_moved(
     shift = material.shift(np.zeros(0, np.int64))
     with torch_scope(run, name) as scope:
         network = _trained(material, asked, shift, scope, run, stop=epochs)
-    answer = MovedCells(Answer.of(train, cells.reference, own.cells))
+    answer = MovedCells.of(train, valid, cells.reference, own.cells)
     return FittedMover(name, mover, network, cells.space, cells.conditions, base, share, answer)
 
 
