@@ -61,9 +61,7 @@ def ask(fitted: tuple[Any, Dataset], label: str) -> Question:
     model, data = fitted
     control = data.controls
     assert control is not None
-    return question_of(
-        model.moved, QueryTable.of([label], ["line"]), control, np.random.default_rng(0)
-    )
+    return question_of(model, QueryTable.of([label], ["line"]), control, np.random.default_rng(0))
 
 
 READOUTS = tuple(f"gene{i}" for i in range(0, N_READOUTS, 3))
@@ -117,6 +115,6 @@ def test_bad_questions_are_refused(fitted: tuple[Any, Dataset], tmp_path: Path) 
     assert control is not None
     rng = np.random.default_rng(0)
     with pytest.raises(DataError, match="no control profile of the context 'moon'"):
-        question_of(model.moved, QueryTable.of(["p1"], ["moon"]), control, rng)
+        question_of(model, QueryTable.of(["p1"], ["moon"]), control, rng)
     with pytest.raises(DataError, match="2 questions"):
-        question_of(model.moved, QueryTable.of(["p1", "p2"], ["line", "line"]), control, rng)
+        question_of(model, QueryTable.of(["p1", "p2"], ["line", "line"]), control, rng)

@@ -61,7 +61,7 @@ def moved(
     reference = Reference.of([data])
     query = data.treated.queries().take(slice(0, 1))
     return np.asarray(
-        fitted.moved.move(query, reference, cells, np.random.default_rng(0), run), np.float64
+        fitted.move(query, reference, cells, np.random.default_rng(0), run), np.float64
     )
 
 
@@ -102,7 +102,7 @@ def test_the_flow_recovers_what_a_base_cannot_say_of_single_cells(run: RunContex
     assert reference is not None
     distance = {}
     for share in (0.0, 1.0):
-        one = replace(fitted.moved, share=share)
+        one = replace(fitted, share=share)
         change = one.move(query, reference, cells, np.random.default_rng(0), run)
         distance[share] = energy_distance(cells + change, observed)
     assert distance[1.0] < 0.3 * distance[0.0]
@@ -123,7 +123,7 @@ def test_the_share_is_tuned_to_nothing_where_nothing_is_left(run: RunContext) ->
     options = {"width": 32, "train": FAST}
     model = create("model", "flow_matching", options)
     fitted = model.fit(data.take(~is_valid), data.take(is_valid), run)
-    assert fitted.moved.share <= 0.25
+    assert fitted.share <= 0.25
 
 
 def test_without_controls_it_names_itself(run: RunContext) -> None:

@@ -48,7 +48,7 @@ def distance(data: Dataset, control: np.ndarray, run: RunContext, **options: obj
         if not len(rows):
             continue
         rng = np.random.default_rng(0)
-        change = fitted.moved.move(queries.take(rows[:1]), reference, control, rng, run)
+        change = fitted.move(queries.take(rows[:1]), reference, control, rng, run)
         found.append(energy_distance(control + change, data.treated.dense(rows)))
     return float(np.mean(found))
 

@@ -28,7 +28,11 @@ def answers_of(data: Dataset, n_cells: int = N_CELLS) -> MovedCells:
 
 
 def half_up(
-    query: QueryTable, reference: Reference, cells: NDArray[np.float64], rng: np.random.Generator
+    query: QueryTable,
+    reference: Reference,
+    cells: NDArray[np.float64],
+    rng: np.random.Generator,
+    run: RunContext,
 ) -> NDArray[np.float64]:
     """Every cell rises by .5, and a little by chance."""
     return 0.5 + 0.01 * rng.normal(size=cells.shape)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cellula.core.matrix import dense
 from cellula.kernels.compact import compact
+from cellula.kernels.row_distance import squared_distance
 
 __all__ = ["squared_distances"]
 
@@ -20,15 +21,6 @@ CLOSE = 1.0 / 64.0
 SPARSE_COST = 16
 
 Floats = NDArray[np.float64]
-
-
-@numba.njit(cache=True, nogil=True)
-def _measured(x, y):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for k in range(len(x)):
-        difference = x[k] - y[k]
-        total += difference * difference
-    return total
 
 
 @numba.njit(cache=True, nogil=True)
@@ -44,7 +36,7 @@ def _from_products(products, x2, y2, x, y):  # type: ignore[no-untyped-def]
         if n_close:
             for j in range(len(y2)):
                 if products[i, j] < CLOSE * (x2[i] + y2[j]):
-                    products[i, j] = _measured(x[i], y[j])
+                    products[i, j] = squared_distance(x[i], y[j])
 
 
 @numba.njit(cache=True, nogil=True)

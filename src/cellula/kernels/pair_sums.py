@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cellula.kernels.blas_threads import one_blas_thread
 from cellula.kernels.exponential import exponential
+from cellula.kernels.row_distance import squared_distance
 
 __all__ = ["N_BANDWIDTHS", "cross_sums", "matrix_sums", "within_sums"]
 
@@ -39,16 +40,6 @@ Side = tuple[NDArray[Any], NDArray[Any], Floats]
 
 
 @numba.njit(cache=True, nogil=True)
-def _measured(x, y):  # type: ignore[no-untyped-def]
-    """Squared distance of two rows by their differences."""
-    total = 0.0
-    for k in range(len(x)):
-        difference = x[k] - y[k]
-        total += difference * difference
-    return total
-
-
-@numba.njit(cache=True, nogil=True)
 def _add_close(product, x2, y2, x, y, own, gamma, sums):  # type: ignore[no-untyped-def]
     """Add the close pairs of one row, each measured by its differences."""
     share = y2.dtype.type(CLOSE)
@@ -56,7 +47,7 @@ def _add_close(product, x2, y2, x, y, own, gamma, sums):  # type: ignore[no-unty
         size = x2 + y2[j]
         if not product[j] + size < share * size:
             continue
-        square = 0.0 if j == own else _measured(x, y[j])
+        square = 0.0 if j == own else squared_distance(x, y[j])
         sums[0] += math.sqrt(square)
         if len(sums) > 1:
             value = math.exp(-gamma * square)

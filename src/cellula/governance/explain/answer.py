@@ -14,7 +14,7 @@ from cellula.core.run import RunContext
 from cellula.governance.explain.attributions import Method, explained
 from cellula.governance.explain.question import question_of
 from cellula.governance.explain.sanity import randomised_rank_correlation
-from cellula.models.learned.blocks.mover import Moving
+from cellula.models.learned.blocks.mover import LatentMover
 
 __all__ = ["Asked", "Reasons", "reasons_of"]
 
@@ -59,15 +59,15 @@ def reasons_of(
     Raises DataError where the model cannot be explained so, a readout is unknown, or a context
     has no controls.
     """
-    if not isinstance(fitted, Moving):
+    if not isinstance(fitted, LatentMover):
         raise DataError(
             f"{type(fitted).__name__} does not carry cells through a latent space, so that one "
             "answer has no gradient; leave out --context for the features of the whole model"
         )
-    question = question_of(fitted.moved, asked.query, control, run.child("cells").rng)
+    question = question_of(fitted, asked.query, control, run.child("cells").rng)
     other = None
     if asked.against is not None:
-        other = question_of(fitted.moved, asked.against, control, run.child("cells").rng)
+        other = question_of(fitted, asked.against, control, run.child("cells").rng)
     readouts = asked.readouts or _most_moved(fitted, asked, control, run)
     told = explained(question, readouts, run, against=other, method=asked.method)
     values = told.attribution.values

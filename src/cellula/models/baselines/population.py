@@ -17,7 +17,15 @@ from cellula.core.value_type import ValueType
 from cellula.models.baselines.encoding import label_positions
 from cellula.models.baselines.recount import Cells, recount_to
 
-__all__ = ["MIN_CELLS", "ControlCells", "drawn", "query_stream", "recovered_counts"]
+__all__ = [
+    "MIN_CELLS",
+    "SIZE_BOUNDS",
+    "ControlCells",
+    "counts_of",
+    "drawn",
+    "query_stream",
+    "recovered_counts",
+]
 
 #: Fewer control cells than this are samples, not a population.
 MIN_CELLS = 10
@@ -86,6 +94,23 @@ def recovered_counts(values: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.rint(linear / unit[:, None]).astype(np.int64)
 
 
+def counts_of(
+    data: Dataset, rows: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Counts of some cells of log1p ``values``, and what a count adds to expm1 of a profile.
+
+    Counts (rows, genes) of the layer, or recovered where there is none; scale (rows,), 0 for a
+    cell without counts.
+    """
+    if data.counts is None:
+        counts = recovered_counts(values)
+    else:
+        counts = np.rint(dense(data.counts[rows])).astype(np.int64)
+    depth = counts.sum(axis=1)
+    linear = np.expm1(values).sum(axis=1)
+    return counts, np.where(depth > 0, linear / np.maximum(depth, 1), 0.0)
+
+
 def drawn(n: int, n_most: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Positions of at most ``n_most`` distinct of n control cells: all in their order, or drawn."""
     return rng.permutation(n)[:n_most] if n > n_most else np.arange(n)
@@ -106,9 +131,8 @@ def _cells(control: Dataset, rows: NDArray[np.int64]) -> Cells:
     kept, scales, total = [], [], np.zeros(len(control.readouts))
     for block in blocks:
         values = control.dense(block)
-        counts = _counts(control, block, values)
-        depth = counts.sum(axis=1)
-        scales.append(np.where(depth > 0, np.expm1(values).sum(axis=1) / np.maximum(depth, 1), 0.0))
+        counts, own = counts_of(control, block, values)
+        scales.append(own)
         kept.append(sp.csr_matrix(counts, dtype=np.int32))
         total += values.sum(axis=0)
     scale = np.concatenate(scales)
@@ -124,12 +148,3 @@ def _cells(control: Dataset, rows: NDArray[np.int64]) -> Cells:
     size = square / np.maximum(excess, 1e-12)
     together = sp.csr_matrix(sp.vstack(kept))
     return Cells(together, scale, total / len(rows), np.clip(size, *SIZE_BOUNDS), rate)
-
-
-def _counts(
-    control: Dataset, rows: NDArray[np.int64], values: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """Counts of some cells (cells, genes), recovered from their values where there is no layer."""
-    if control.counts is None:
-        return recovered_counts(values)
-    return np.rint(dense(control.counts[rows])).astype(np.int64)

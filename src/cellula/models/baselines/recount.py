@@ -32,7 +32,8 @@ class Cells:
 
     counts: (cells, genes) CSR of integers; scale: (cells,) such that log1p(scale * counts) is the
     profile; mean: (genes,) the mean log1p profile; size: (genes,) negative-binomial size r;
-    rate: (genes,) counts per unit of depth (1 / scale).
+    rate: (genes,) counts per unit of depth (1 / scale); gain: (genes,) size of the negative
+    binomial that added counts follow, None where it is that of the controls.
     """
 
     counts: sp.csr_matrix
@@ -40,6 +41,7 @@ class Cells:
     mean: NDArray[np.float64]
     size: NDArray[np.float64]
     rate: NDArray[np.float64]
+    gain: NDArray[np.float64] | None = None
 
 
 def recount(
@@ -67,15 +69,33 @@ def recount(
     new[:, down] = kept
     up = np.flatnonzero(((fold > 1) & (base > 0)).any(axis=0))
     if len(up):
-        rate = cells.size[up] / cells.rate[up] + 1.0 / scale
-        posterior = rng.gamma(cells.size[up] + counts[:, up], 1.0 / rate) / scale
-        new[:, up] += rng.poisson((np.clip(fold[:, up], 1.0, MAX_FOLD) - 1.0) * posterior)
+        level = _level(cells, counts[:, up], up, scale, rng)
+        new[:, up] += rng.poisson((np.clip(fold[:, up], 1.0, MAX_FOLD) - 1.0) * level)
     silent = np.flatnonzero((base <= 0) & (wanted > 0).any(axis=0))
     if len(silent):
         new[:, silent] += rng.poisson(wanted[:, silent] / scale)
     shifted = sp.csr_matrix(new, dtype=np.float64)
     shifted.data = np.log1p(shifted.data * np.repeat(scale.ravel(), np.diff(shifted.indptr)))
     return shifted
+
+
+def _level(
+    cells: Cells,
+    counts: NDArray[np.int64],
+    genes: NDArray[np.int64],
+    scale: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Counts that every cell is to be expected to have: (cells, genes), drawn.
+
+    Given its counts, or with the spread that added counts are known to have.
+    """
+    if cells.gain is None:
+        rate = cells.size[genes] / cells.rate[genes] + 1.0 / scale
+        return np.asarray(rng.gamma(cells.size[genes] + counts, 1.0 / rate) / scale)
+    size = cells.gain[genes]
+    spread = rng.gamma(np.broadcast_to(size, counts.shape), 1.0 / size)
+    return np.asarray(cells.rate[genes] * spread / scale)
 
 
 def recount_to(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
@@ -13,17 +12,15 @@ from torch import Tensor
 from cellula.core.claim import ClaimKind
 from cellula.core.dataset import Dataset
 from cellula.core.model import Capabilities, Options, State
-from cellula.core.prediction import Prediction
-from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.models.learned.blocks.conditions import Conditions
 from cellula.models.learned.blocks.field import Field
-from cellula.models.learned.blocks.moving import Moved, MovingOptions
+from cellula.models.learned.blocks.moving import FittedMover, MovingOptions
 from cellula.models.learned.blocks.moving_fit import fit_moved
 from cellula.models.learned.blocks.pairing import transported
 from cellula.models.learned.blocks.schedule import CosineSchedule
 
-__all__ = ["FittedLatentDiffusion", "LatentDiffusion", "LatentDiffusionOptions"]
+__all__ = ["LatentDiffusion", "LatentDiffusionOptions"]
 
 SCHEDULE = CosineSchedule()
 
@@ -72,36 +69,17 @@ class LatentDiffusion:
         "meng2022",
     )
 
-    def fit(self, train: Dataset, valid: Dataset | None, run: RunContext) -> FittedLatentDiffusion:
+    def fit(self, train: Dataset, valid: Dataset | None, run: RunContext) -> FittedMover:
         """Fit on both; epochs and share are tuned where there is valid.
 
         Raises DataError without controls or where the values are absolute.
         """
         mover = _Diffusion(self.options)
-        parts = (train, valid)
-        return FittedLatentDiffusion(fit_moved(mover, self.options, self.name, parts, run))
+        return fit_moved(mover, self.options, self.name, (train, valid), run)
 
-    def restore(self, state: State) -> FittedLatentDiffusion:
+    def restore(self, state: State) -> FittedMover:
         """See :meth:`cellula.core.model.Model.restore`."""
-        return FittedLatentDiffusion(Moved.restore(self.name, _Diffusion(self.options), state))
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class FittedLatentDiffusion:
-    """The denoising network and the base beyond which it moves cells."""
-
-    moved: Moved
-
-    def predict(
-        self, queries: QueryTable, control: Dataset | None, run: RunContext
-    ) -> Iterator[Prediction]:
-        """See :meth:`cellula.core.model.Fitted.predict`."""
-        return self.moved.stream(queries, control, run)
-
-    def state(self) -> State:
-        """See :meth:`cellula.core.model.Fitted.state`."""
-        return self.moved.state()
+        return FittedMover.restore(self.name, _Diffusion(self.options), state)
 
 
 @final

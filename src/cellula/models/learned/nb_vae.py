@@ -18,7 +18,7 @@ from cellula.core.model import Capabilities, Options, State
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
-from cellula.models.baselines.answer import Answer, joined
+from cellula.models.baselines.answer import joined
 from cellula.models.baselines.encoding import label_positions
 from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.reference import Reference
@@ -143,7 +143,7 @@ class NbVae:
             epochs = 1 + self._trained([train], own, basis, epochs, held, run)[1]
         parts = [train] if valid is None else [train, valid]
         network, _, moves = self._trained(parts, both, basis, epochs, None, run)
-        answer = MovedCells(Answer.of(train, reference, self.options.cells))
+        answer = MovedCells.of(train, valid, reference, self.options.cells)
         return FittedNbVae(self.options, network, space, conditions, moves, answer)
 
     def restore(self, state: State) -> FittedNbVae:
@@ -271,6 +271,7 @@ class FittedNbVae:
         query: QueryTable,
         reference: Reference,
         cells: NDArray[np.float64],
+        _rng: np.random.Generator,
         run: RunContext,
     ) -> NDArray[np.float64]:
         """The change of every cell's expected values (cells, readouts) under one question."""
@@ -329,16 +330,7 @@ class FittedNbVae:
         self, queries: QueryTable, control: Dataset | None, run: RunContext
     ) -> Iterator[Prediction]:
         """See :meth:`cellula.core.model.Fitted.predict`."""
-
-        def move(
-            query: QueryTable,
-            reference: Reference,
-            cells: NDArray[np.float64],
-            _rng: np.random.Generator,
-        ) -> NDArray[np.float64]:
-            return self.move(query, reference, cells, run)
-
-        return self.answer.stream(queries, move, self.conditions.in_domain, control, run)
+        return self.answer.stream(queries, self.move, self.conditions.in_domain, control, run)
 
     def state(self) -> State:
         """See :meth:`cellula.core.model.Fitted.state`."""

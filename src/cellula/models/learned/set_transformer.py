@@ -17,7 +17,7 @@ from cellula.core.model import Capabilities, Options, State
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
-from cellula.models.baselines.answer import Answer, joined
+from cellula.models.baselines.answer import joined
 from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.reference import Reference
 from cellula.models.baselines.tuning import train_and_valid
@@ -121,7 +121,7 @@ class SetTransformer:
                 training.fit(network, sets.questions(), None, scope, run)
         network.eval()
         reach = ContextReach.of(cells.space.encode(cells.reference.means), sets.noise())
-        answer = MovedCells(Answer.of(train, cells.reference, own.cells))
+        answer = MovedCells.of(train, valid, cells.reference, own.cells)
         return FittedSetTransformer(
             network, cells.space, cells.conditions, base, reach, choice.strength, answer
         )
@@ -235,20 +235,12 @@ class FittedSetTransformer:
         with torch_scope(run, "set_transformer") as scope:
             self.network.to(scope.device)
 
-        def move(
-            query: QueryTable,
-            reference: Reference,
-            cells: NDArray[np.float64],
-            rng: np.random.Generator,
-        ) -> NDArray[np.float64]:
-            return self.move(query, reference, cells, rng, run)
-
         def in_domain(query: QueryTable, reference: Reference) -> NDArray[np.bool_]:
             is_few = np.isin(np.asarray(query.context, dtype=str), few)
             is_near = self.reach.contains(self._context(query, reference))
             return self.conditions.in_domain(query, reference) & is_near & ~is_few
 
-        return self.answer.stream(queries, move, in_domain, control, run)
+        return self.answer.stream(queries, self.move, in_domain, control, run)
 
     def _context(self, query: QueryTable, reference: Reference) -> NDArray[np.float64]:
         return self.space.encode(reference.at(query.context)[0])

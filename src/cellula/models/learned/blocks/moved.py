@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,17 +18,20 @@ from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
 from cellula.kernels.blas_threads import one_blas_thread
-from cellula.models.baselines.answer import Answer
+from cellula.models.baselines.answer import Answer, joined
 from cellula.models.baselines.encoding import label_positions, unique_labels
 from cellula.models.baselines.population import MIN_CELLS, ControlCells, drawn, query_stream
 from cellula.models.baselines.recount import recount_to
 from cellula.models.baselines.reference import Reference, control_rows
+from cellula.models.learned.blocks.treated_dispersion import treated_size
 
 __all__ = ["Move", "MovedCells"]
 
-#: One question (a table of one row), cells of its context (cells, readouts) and a stream of
-#: random numbers -> the change of every cell's expected profile (cells, readouts).
-Move: TypeAlias = Callable[[QueryTable, Reference, NDArray[np.float64], np.random.Generator], Any]
+#: One question (a table of one row), cells of its context (cells, readouts), a stream of random
+#: numbers and the run -> the change of every cell's expected profile (cells, readouts).
+Move: TypeAlias = Callable[
+    [QueryTable, Reference, NDArray[np.float64], np.random.Generator, RunContext], Any
+]
 #: Questions that are answered before the first is handed out, and their values (of 8 bytes).
 MAX_ROWS = 256
 MAX_VALUES = 2**22
@@ -58,9 +61,20 @@ class MovedCells:
     """What every answer of such a model shares.
 
     answer: readouts, value type, control means of training and the most cells of a population.
+    gain: (readouts,) negative-binomial size of treated cells in training, by which the counts that
+    a cell gains scatter; None where training tells none.
     """
 
     answer: Answer
+    gain: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(
+        cls, train: Dataset, valid: Dataset | None, reference: Reference, cells: int
+    ) -> MovedCells:
+        """The answers of a model fitted on both parts; cells: the most of a population."""
+        gain = treated_size([train] if valid is None else [train, valid]) if cells else None
+        return cls(Answer.of(train, reference, cells), gain)
 
     def stream(
         self,
@@ -113,7 +127,11 @@ class MovedCells:
         rows = {name: np.flatnonzero(place == i) for i, name in enumerate(labels)}
         if answer.reference is not None:  # training knows which labels are treatments too
             own = Reference(own.contexts, own.means, answer.reference.labels)
-        return _Controls(given, rows, own, ControlCells.of(given, answer.cells))
+        cells = ControlCells.of(given, answer.cells)
+        if cells is not None and self.gain is not None:
+            spread = tuple(replace(one, gain=self.gain) for one in cells.cells)
+            cells = replace(cells, cells=spread)
+        return _Controls(given, rows, own, cells)
 
     def _one(
         self,
@@ -130,7 +148,7 @@ class MovedCells:
         is_control = label_positions(query.perturbation, reference.labels) >= 0
         change = np.zeros_like(values)
         if not is_control[0]:
-            change = np.asarray(move(query, reference, values, rng), np.float64)
+            change = np.asarray(move(query, reference, values, rng, run), np.float64)
         base, is_known = reference.at(query.context)
         mean = base + change.mean(axis=0)
         if self.answer.value_type.is_non_negative:
@@ -147,12 +165,13 @@ class MovedCells:
 
     def state(self) -> State:
         """See :meth:`Answer.state`."""
-        return self.answer.state()
+        gain = State({}) if self.gain is None else State({"treated_size": self.gain})
+        return joined(self.answer.state(), gain)
 
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> MovedCells:
         """The answers of a state."""
-        return cls(Answer.restore(arrays, meta))
+        return cls(Answer.restore(arrays, meta), arrays.get("treated_size"))
 
 
 def _population(

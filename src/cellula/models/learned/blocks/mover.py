@@ -8,19 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cellula.core.model import Fitted
 from cellula.core.query import QueryTable
 from cellula.models.baselines.reference import Reference
 from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
 from cellula.models.learned.blocks.latent import LatentSpace
 from cellula.models.learned.blocks.moved import MovedCells
 
-__all__ = ["LatentMover", "Moving"]
+__all__ = ["LatentMover"]
 
 
 @runtime_checkable
 class LatentMover(Protocol):
-    """What answers by where control cells are carried to, differentiably."""
+    """A fitted model that answers by where control cells are carried to, differentiably."""
 
     @property
     def base_name(self) -> str:
@@ -51,12 +50,3 @@ class LatentMover(Protocol):
 
     def begin(self, query: QueryTable, reference: Reference) -> NDArray[np.float64]:
         """By how much the base moves the cells of a question first: (1 or 0-d, dimensions)."""
-
-
-@runtime_checkable
-class Moving(Fitted, Protocol):
-    """A fitted model that answers by a mover."""
-
-    @property
-    def moved(self) -> LatentMover:
-        """The mover."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from cellula.core.model import Options, State
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
-from cellula.models.baselines.answer import Answer, joined
+from cellula.models.baselines.answer import joined
 from cellula.models.baselines.reference import Reference
 from cellula.models.learned.blocks.base_response import Base, BaseResponse
 from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
@@ -33,7 +33,7 @@ from cellula.models.learned.blocks.scope import torch_scope
 from cellula.models.learned.blocks.trainer import TrainOptions
 from cellula.models.learned.blocks.weights import load_weights, weights_of
 
-__all__ = ["Moved", "Mover", "MovingOptions"]
+__all__ = ["FittedMover", "Mover", "MovingOptions"]
 
 
 class MovingOptions(Options):
@@ -77,8 +77,9 @@ class Mover(Protocol):
         """Where the cells end."""
 
 
+@final
 @dataclass(frozen=True, slots=True)
-class Moved:
+class FittedMover:
     """A fitted mover: the network, the space of the cells, the base and how questions enter.
 
     share: how much of the network's change is applied to the base.
@@ -131,29 +132,20 @@ class Moved:
         end = self.mover.carry(self.network, encoded, cells, torch.Generator().manual_seed(0))
         return cells + self.share * (end - cells)
 
-    def stream(
+    def predict(
         self, queries: QueryTable, control: Dataset | None, run: RunContext
     ) -> Iterator[Prediction]:
-        """Answer the queries in their order; see :meth:`MovedCells.stream`."""
-
-        def move(
-            query: QueryTable,
-            reference: Reference,
-            cells: NDArray[np.float64],
-            rng: np.random.Generator,
-        ) -> NDArray[np.float64]:
-            return self.move(query, reference, cells, rng, run)
-
-        return self.answer.stream(queries, move, self.conditions.in_domain, control, run)
+        """See :meth:`cellula.core.model.Fitted.predict`, and :meth:`MovedCells.stream`."""
+        return self.answer.stream(queries, self.move, self.conditions.in_domain, control, run)
 
     def state(self) -> State:
-        """Arrays and JSON from which :meth:`restore` makes this again."""
+        """See :meth:`cellula.core.model.Fitted.state`."""
         own = State(weights_of(self.network), {"share": self.share})
         parts = (self.space, self.conditions, self.base, self.answer)
         return joined(own, *(part.state() for part in parts))
 
     @classmethod
-    def restore(cls, name: str, mover: Mover, state: State) -> Moved:
+    def restore(cls, name: str, mover: Mover, state: State) -> FittedMover:
         """The fitted mover of a state."""
         arrays: Mapping[str, NDArray[Any]] = state.arrays
         meta: Mapping[str, Any] = state.meta
@@ -163,5 +155,5 @@ class Moved:
         load_weights(network, arrays)
         network.eval()
         base = BaseResponse.restore(arrays, meta)
-        answer = MovedCells(Answer.restore(arrays, meta))
+        answer = MovedCells.restore(arrays, meta)
         return cls(name, mover, network, space, conditions, base, float(meta["share"]), answer)

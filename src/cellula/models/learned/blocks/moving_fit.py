@@ -12,12 +12,11 @@ from torch import Tensor
 
 from cellula.core.dataset import Dataset
 from cellula.core.run import RunContext
-from cellula.models.baselines.answer import Answer
 from cellula.models.learned.blocks.base_response import BaseResponse, Held, held_as
 from cellula.models.learned.blocks.checkpoint import fingerprint
 from cellula.models.learned.blocks.field import Field
 from cellula.models.learned.blocks.moved import MovedCells
-from cellula.models.learned.blocks.moving import Moved, Mover, MovingOptions
+from cellula.models.learned.blocks.moving import FittedMover, Mover, MovingOptions
 from cellula.models.learned.blocks.question_batches import (
     QuestionBatch,
     QuestionBatches,
@@ -60,7 +59,7 @@ def fit_moved(
     name: str,
     parts: tuple[Dataset, Dataset | None],
     run: RunContext,
-) -> Moved:
+) -> FittedMover:
     """Fit on train and valid; epochs and share are tuned where there is valid.
 
     Tuned on both parts: questions are held out in up to five parts as ``valid`` was (contexts or
@@ -79,8 +78,8 @@ def fit_moved(
     shift = material.shift(np.zeros(0, np.int64))
     with torch_scope(run, name) as scope:
         network = _trained(material, asked, shift, scope, run, stop=epochs)
-    answer = MovedCells(Answer.of(train, cells.reference, own.cells))
-    return Moved(name, mover, network, cells.space, cells.conditions, base, share, answer)
+    answer = MovedCells.of(train, valid, cells.reference, own.cells)
+    return FittedMover(name, mover, network, cells.space, cells.conditions, base, share, answer)
 
 
 def _trained(

@@ -43,7 +43,7 @@ def torch_scope(run: RunContext, *key: int | str) -> Iterator[TorchScope]:
     device = _device(run.device)
     with _LOCK:
         n_threads = torch.get_num_threads()
-        is_deterministic = torch.are_deterministic_algorithms_enabled()
+        mode = torch.get_deterministic_debug_mode()
         devices = [device] if device.type == "cuda" else []
         if devices:  # without it torch refuses cuBLAS in deterministic mode
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -51,11 +51,11 @@ def torch_scope(run: RunContext, *key: int | str) -> Iterator[TorchScope]:
             generator = generator_of(run, *key)
             torch.manual_seed(generator.initial_seed())
             torch.set_num_threads(1)
-            torch.use_deterministic_algorithms(True)
+            torch.set_deterministic_debug_mode("error")  # and no compiler is imported for it
             try:
                 yield TorchScope(device, generator, generator.initial_seed())
             finally:
-                torch.use_deterministic_algorithms(is_deterministic)
+                torch.set_deterministic_debug_mode(mode)
                 torch.set_num_threads(n_threads)
 
 
