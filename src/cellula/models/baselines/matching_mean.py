@@ -61,21 +61,22 @@ class MatchingMean:
 
     def restore(self, state: State) -> FittedMatchingMean:
         """See :meth:`cellula.core.model.Model.restore`."""
-        return FittedMatchingMean(
-            Treatments.restore(state.arrays, state.meta),
-            state.arrays["effect"],
-            Answer.restore(state.arrays, state.meta),
-        )
+        return FittedMatchingMean.restore(state)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class FittedMatchingMean:
-    """Mean responses of treatments: (treatments.n_rows, readouts), in units of the values."""
+    """Mean responses of treatments: (treatments.n_rows, readouts), in units of the values.
+
+    exponent: k of an unseen combination, n^-k times the sum of its n components: 1 their mean.
+    One of whose components none was ever seen has the mean response.
+    """
 
     treatments: Treatments
     effect: NDArray[np.float64]
     answer: Answer
+    exponent: float = 1.0
 
     def effects(self, queries: QueryTable) -> Effects:
         """The mean response, of the components where the perturbation was never measured.
@@ -93,7 +94,12 @@ class FittedMatchingMean:
             names = [name for code in inverse[matched] for name in parts[code]]
             asked = replace(queries.take(matched[owner]), perturbation=pd.Categorical(names))
             part_row = self.treatments.positions(asked)
-            mean[matched] = group_means(self.effect[part_row], owner, len(matched))
+            average = group_means(self.effect[part_row], owner, len(matched))
+            is_strange = part_row == self.treatments.n_rows - 1
+            strange = np.bincount(owner, is_strange, len(matched))
+            parts_known = strange < n_parts[matched]
+            factor = np.where(parts_known, n_parts[matched] ** (1.0 - self.exponent), 1.0)
+            mean[matched] = average * factor[:, None]
             unseen = np.bincount(owner, ~self.treatments.is_seen[part_row], len(matched))
             in_domain[matched] = unseen == 0
         return Effects(mean, in_domain)
@@ -106,5 +112,15 @@ class FittedMatchingMean:
 
     def state(self) -> State:
         """See :meth:`cellula.core.model.Fitted.state`."""
-        own = State({"effect": self.effect})
+        own = State({"effect": self.effect}, {"exponent": self.exponent})
         return joined(self.treatments.state(), own, self.answer.state())
+
+    @classmethod
+    def restore(cls, state: State) -> FittedMatchingMean:
+        """The fitted model of a state."""
+        return cls(
+            Treatments.restore(state.arrays, state.meta),
+            state.arrays["effect"],
+            Answer.restore(state.arrays, state.meta),
+            float(state.meta["exponent"]),
+        )

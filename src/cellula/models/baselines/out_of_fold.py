@@ -16,8 +16,9 @@ from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.data.splits import Folds, split
 from cellula.models.baselines.pseudobulk import pseudobulk
+from cellula.models.baselines.reference import Reference, responses
 
-__all__ = ["HeldOut", "held_out_kind", "held_out_moments", "stacked_means"]
+__all__ = ["HeldOut", "held_out_kind", "held_out_moments", "response_strata", "stacked_means"]
 
 #: Roles whose labels may be held out, in the order in which they are looked for.
 KINDS = (
@@ -31,24 +32,53 @@ KINDS = (
 #: How many more parts of training are held out besides the validation data.
 PARTS = 4
 SEED = 3
+#: Ranks of the response, as shares, that part readouts that hardly respond from those that do
+#: middling, and these from those that do strongly.
+CUTS = (0.5, 0.9)
+#: Fewer readouts are one stratum.
+FEWEST_READOUTS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
     """Second moments of members' predictions and the truth over one held-out part.
 
-    gram: (members, members) mean of p_i p_j; cross: (members,) mean of p_i y; square: mean of
-    y^2; all over groups and readouts, each p and y less the mean of the members, which weights
+    gram: (groups, strata, members, members) sums of p_i p_j over the readouts of a stratum;
+    cross: (groups, strata, members) sums of p_i y; square: (groups, strata) sums of y^2; each
+    divided by the number of readouts, each p and y less the mean of the members, which weights
     that sum to 1 leave alone.
     """
 
     gram: NDArray[np.float64]
     cross: NDArray[np.float64]
-    square: float
+    square: NDArray[np.float64]
 
-    def error(self, weights: NDArray[np.float64]) -> float:
-        """Mean squared error of the weighted members."""
-        return float(weights @ self.gram @ weights - 2.0 * weights @ self.cross + self.square)
+    @classmethod
+    def of(
+        cls, truth: NDArray[np.float64], predicted: NDArray[np.float64], stratum: NDArray[np.int64]
+    ) -> HeldOut:
+        """truth: (groups, readouts); predicted: (members, groups, readouts); stratum: (readouts,)
+        numbered from 0 without a gap.
+        """
+        center = predicted.mean(axis=0)
+        p, y = predicted - center, truth - center
+        parts = [np.flatnonzero(stratum == s) for s in range(int(stratum.max()) + 1)]
+        n = len(stratum)
+        return cls(
+            np.stack([np.einsum("igr,jgr->gij", p[..., s], p[..., s]) for s in parts], 1) / n,
+            np.stack([np.einsum("igr,gr->gi", p[..., s], y[:, s]) for s in parts], 1) / n,
+            np.stack([(y[:, s] ** 2).sum(axis=1) for s in parts], 1) / n,
+        )
+
+    def errors(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean squared error of the weighted members: (groups,).
+
+        weights: (members,), or (strata, members).
+        """
+        w = np.broadcast_to(weights, self.cross.shape[1:])
+        quadratic = np.einsum("si,gsij,sj->g", w, self.gram, w)
+        linear = np.einsum("si,gsi->g", w, self.cross)
+        return np.asarray(quadratic - 2.0 * linear + self.square.sum(axis=1), np.float64)
 
 
 def held_out_kind(train: Dataset, valid: Dataset) -> ClaimKind:
@@ -72,10 +102,11 @@ def held_out_kind(train: Dataset, valid: Dataset) -> ClaimKind:
 def held_out_moments(
     members: Sequence[Model], train: Dataset, valid: Dataset, run: RunContext
 ) -> tuple[HeldOut, ...]:
-    """The moments of ``valid`` and of parts of ``train`` held out like it.
+    """The moments of ``valid`` and of parts of ``train`` held out like it, by stratum.
 
-    Every part is predicted by members tuned on another part and fitted on the rest; where
-    training cannot be split further, valid alone is predicted, by members with default options.
+    The strata of a part are those of what its members were fitted on. Every part is predicted by
+    members tuned on another part and fitted on the rest; where training cannot be split further,
+    valid alone is predicted, by members with default options.
     """
     try:
         folds = split(train, held_out_kind(train, valid), Folds(folds=PARTS, seed=SEED))
@@ -123,7 +154,22 @@ def _moments(
     ]
     truth = pseudobulk([held])
     predicted, _ = stacked_means(fitted, truth.queries(), train.controls, run)
-    center = predicted.mean(axis=0)
-    p = (predicted - center).reshape(len(members), -1)
-    y = (truth.values - center).ravel()
-    return HeldOut(p @ p.T / len(y), p @ y / len(y), float(y @ y) / len(y))
+    seen = [known] if tune is None else [known, tune]
+    return HeldOut.of(truth.values, predicted, response_strata(seen))
+
+
+def response_strata(parts: Sequence[Dataset]) -> NDArray[np.int64]:
+    """The stratum of every readout by its response in training data: (readouts,).
+
+    0: the half that hardly responds, 1: middling, 2: the tenth that responds most. The response is
+    the root mean square over treatments and contexts of the change from control; where there are
+    no controls, of the deviation from the readout's mean. Fewer than 30 readouts are all 0.
+    """
+    bulk = responses(parts, Reference.of(parts))
+    values = bulk.values
+    if values.shape[1] < FEWEST_READOUTS:
+        return np.zeros(values.shape[1], np.int64)
+    if not any(part.is_control.any() for part in parts):
+        values = values - values.mean(axis=0)
+    rank = np.argsort(np.argsort((values**2).mean(axis=0), kind="stable"), kind="stable")
+    return np.searchsorted(CUTS, (rank + 0.5) / len(rank)).astype(np.int64)
