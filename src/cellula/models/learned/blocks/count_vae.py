@@ -68,17 +68,18 @@ class CountVae(nn.Module):
     response: the decoder sees the state, and a response is added to the logarithms of its rates
     (to its values, where they are Gaussian): loadings times few numbers that depend on state and
     condition, none of them for a control; joined: the decoder sees state and condition side by
-    side; added: their sum; arithmetic: the state alone, moved by the mean move of the condition.
+    side; added: their sum; arithmetic: the state alone, moved by the mean move of the condition,
+    so that no ``conditions`` are needed.
     """
 
-    def __init__(self, form: VaeForm, measure: Measure, conditions: Conditions) -> None:
+    def __init__(self, form: VaeForm, measure: Measure, conditions: Conditions | None) -> None:
         super().__init__()
         self.form, self.measure = form, measure
         n = len(measure.rate)
         self.encoder = mlp((n, form.width, 2 * form.latent))
         wide = form.latent if form.composition == "added" else form.width
         self.condition: ConditionEncoder | None = None
-        if form.composition != "arithmetic":
+        if form.composition != "arithmetic" and conditions is not None:
             self.condition = ConditionEncoder(conditions, wide, uses_context=form.removes_context)
         inside = form.latent + (wide if form.composition == "joined" else 0)
         n_heads = 2 if form.likelihood == "zinb" else 1

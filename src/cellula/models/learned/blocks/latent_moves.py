@@ -48,9 +48,22 @@ class LatentMoves:
             for start in range(0, len(cells), BLOCK):
                 rows = torch.arange(start, min(start + BLOCK, len(cells)))
                 states.append(network.posterior(cells.take(rows).to(device))[0].cpu())
+        told = torch.cat(states).double().numpy()
+        return cls.between(told, cells.question.numpy(), bulk, reference)
+
+    @classmethod
+    def between(
+        cls,
+        states: NDArray[np.float64],
+        question: NDArray[np.int64],
+        bulk: Pseudobulk,
+        reference: Reference,
+    ) -> LatentMoves:
+        """From the states of cells (cells, latent) and their rows of
+        :func:`~cellula.models.learned.blocks.count_cells.all_questions`.
+        """
         n = len(bulk.values)
-        question = cells.question.numpy()
-        mean = mean_rows(torch.cat(states).double().numpy(), question, n + len(reference.contexts))
+        mean = mean_rows(states, question, n + len(reference.contexts))
         place = {name: i for i, name in enumerate(reference.contexts)}
         base = mean[n:][[place[bulk.contexts[code]] for code in bulk.context]]
         moves = mean_rows(mean[:n] - base, bulk.treatment, len(bulk.treatments))
@@ -71,6 +84,19 @@ class LatentMoves:
             rows = np.flatnonzero(place == code)
             asked = queries.take(rows)
             found[rows] = sum(self.moves[self.treatments.positions(_of(asked, p))] for p in parts)
+        return np.asarray(found)
+
+    def is_known(self, queries: QueryTable) -> NDArray[np.bool_]:
+        """Whether the treatment was seen, or is a combination of perturbations seen: (queries,)."""
+        labels, place = unique_labels(queries.perturbation)
+        known = set(self.treatments.perturbations)
+        joins = [len(p) > 1 and set(p) <= known for p in map(components, labels)]
+        found = self.treatments.is_seen[self.treatments.positions(queries)]
+        for code in np.flatnonzero(joins):
+            rows = np.flatnonzero(place == code)
+            parts = [_of(queries.take(rows), part) for part in components(labels[code])]
+            seen = [self.treatments.is_seen[self.treatments.positions(part)] for part in parts]
+            found[rows] |= np.all(seen, axis=0)
         return np.asarray(found)
 
     def state(self) -> State:
