@@ -19,7 +19,7 @@ from cellula.core.model import Capabilities, Options, State
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
-from cellula.models.baselines.answer import Answer, joined
+from cellula.models.baselines.answer import joined
 from cellula.models.baselines.encoding import label_positions
 from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.reference import Reference
@@ -139,7 +139,7 @@ class GraphVaeGan:
         measure = Measure.of(train, wants_counts=self.options.likelihood != "gaussian")
         rng = run.child("graph_vae_gan space").rng
         space = LatentSpace.of(train, self.options.dimensions, rng)
-        answer = MovedCells(Answer.of(train, reference, self.options.cells))
+        answer = MovedCells.of(train, valid, reference, self.options.cells)
         inputs = fingerprint(self.name, self.options, data_fingerprint(train, valid))
         fresh = _Training(self, measure, space, answer, inputs)
         epochs = self.options.train.epochs
@@ -248,6 +248,7 @@ class FittedGraphVaeGan:
             _reference: Reference,
             cells: NDArray[np.float64],
             _rng: np.random.Generator,
+            run: RunContext,
         ) -> NDArray[np.float64]:
             return self.move(query, cells, run)
 
