@@ -48,9 +48,23 @@ class LatentMoves:
             for start in range(0, len(cells), BLOCK):
                 rows = torch.arange(start, min(start + BLOCK, len(cells)))
                 states.append(network.posterior(cells.take(rows).to(device))[0].cpu())
-        n = len(bulk.values)
         question = cells.question.numpy()
-        mean = mean_rows(torch.cat(states).double().numpy(), question, n + len(reference.contexts))
+        return cls.of_states(torch.cat(states).double().numpy(), question, bulk, reference)
+
+    @classmethod
+    def of_states(
+        cls,
+        states: NDArray[np.float64],
+        question: NDArray[np.int64],
+        bulk: Pseudobulk,
+        reference: Reference,
+    ) -> LatentMoves:
+        """From the states of training cells (cells, latent).
+
+        question: (cells,) rows of :func:`cellula.models.learned.blocks.count_cells.all_questions`.
+        """
+        n = len(bulk.values)
+        mean = mean_rows(states, question, n + len(reference.contexts))
         place = {name: i for i, name in enumerate(reference.contexts)}
         base = mean[n:][[place[bulk.contexts[code]] for code in bulk.context]]
         moves = mean_rows(mean[:n] - base, bulk.treatment, len(bulk.treatments))
