@@ -330,7 +330,7 @@ class _Training:
 
             def now() -> FittedGraphVaeGan:
                 states = states_of(network, cells, near, every, scope.device)
-                moves = LatentMoves.between(states, cells.question.numpy(), bulk, reference)
+                moves = LatentMoves.of_states(states, cells.question.numpy(), bulk, reference)
                 return FittedGraphVaeGan(options, network, self.space, moves, self.answer)
 
             order = Positions(len(cells), train.batch, scope.generator.initial_seed() % 2**62)

@@ -48,19 +48,20 @@ class LatentMoves:
             for start in range(0, len(cells), BLOCK):
                 rows = torch.arange(start, min(start + BLOCK, len(cells)))
                 states.append(network.posterior(cells.take(rows).to(device))[0].cpu())
-        told = torch.cat(states).double().numpy()
-        return cls.between(told, cells.question.numpy(), bulk, reference)
+        question = cells.question.numpy()
+        return cls.of_states(torch.cat(states).double().numpy(), question, bulk, reference)
 
     @classmethod
-    def between(
+    def of_states(
         cls,
         states: NDArray[np.float64],
         question: NDArray[np.int64],
         bulk: Pseudobulk,
         reference: Reference,
     ) -> LatentMoves:
-        """From the states of cells (cells, latent) and their rows of
-        :func:`~cellula.models.learned.blocks.count_cells.all_questions`.
+        """From the states of training cells (cells, latent).
+
+        question: (cells,) rows of :func:`cellula.models.learned.blocks.count_cells.all_questions`.
         """
         n = len(bulk.values)
         mean = mean_rows(states, question, n + len(reference.contexts))

@@ -6,18 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import RLock
 
 import torch
 
 from cellula.core.errors import DataError
 from cellula.core.run import RunContext
+from cellula.core.turn import TURN
 from cellula.kernels.blas_threads import one_blas_thread
 
 __all__ = ["TorchScope", "generator_of", "torch_scope"]
-
-#: Threads, deterministic kernels and the global stream belong to the process: one scope at a time.
-_LOCK = RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ def torch_scope(run: RunContext, *key: int | str) -> Iterator[TorchScope]:
     not ``yield`` to a caller inside. Raises DataError where the run's device is not there.
     """
     device = _device(run.device)
-    with _LOCK:
+    with TURN:  # threads, deterministic kernels and the global stream belong to the process
         n_threads = torch.get_num_threads()
         mode = torch.get_deterministic_debug_mode()
         devices = [device] if device.type == "cuda" else []
