@@ -13,7 +13,13 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from cellula.core.canonical import hash_array, hash_frame, hash_json
-from cellula.core.door import check_features, check_names, check_roles, check_values
+from cellula.core.door import (
+    check_features,
+    check_names,
+    check_roles,
+    check_structures,
+    check_values,
+)
 from cellula.core.errors import DataError
 from cellula.core.matrix import StoredMatrix, dense
 from cellula.core.query import QueryTable
@@ -89,6 +95,7 @@ class Dataset:
             check_values(self.data, self.value_type)
         for label in ("context", "perturbation"):
             check_features(getattr(self, f"{label}_features"), label)
+        check_structures(self.structures)
 
     # -- what is in it ------------------------------------------------------------------------
     @property

@@ -16,6 +16,7 @@ from cellula.core.claim import ClaimKind
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
 from cellula.core.model import Capabilities, Options, State
+from cellula.core.perturbation import components
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
@@ -101,13 +102,13 @@ class DrugGraph:
         answer = Answer.of(train, reference, self.options.cells)
         inputs = fingerprint(self.name, self.options, data_fingerprint(train, valid))
         fit = _Fit(self.options, train, answer, inputs, run)
-        epochs, belief = self.options.train.epochs, (1.0, 1.0)
+        belief, stop = (1.0, 1.0), None
         if held is not None:
             with torch_scope(run, self.name, "choose") as scope:
-                first, epochs = fit.on(seen, held, epochs, scope)
+                first, stop = fit.on(seen, held, None, scope)
                 belief = _belief(first, held, run)
         with torch_scope(run, self.name) as scope:
-            last, _ = fit.on(both, None, epochs, scope)
+            last, _ = fit.on(both, None, stop, scope)
         return replace(last, belief=belief)
 
     def restore(self, state: State) -> FittedDrugGraph:
@@ -224,9 +225,12 @@ class _Fit:
     run: RunContext
 
     def on(
-        self, bulk: Pseudobulk, held: Pseudobulk | None, epochs: int, scope: TorchScope
+        self, bulk: Pseudobulk, held: Pseudobulk | None, stop: int | None, scope: TorchScope
     ) -> tuple[FittedDrugGraph, int]:
-        """Fitted on responses, stopped on those held out where there are any; the best epochs."""
+        """Fitted on responses, and after how many epochs it was best on those held out.
+
+        stop: end after so many epochs, None: after all.
+        """
         own, run, reference = self.options, self.run, self.answer.reference
         conditions = DrugConditions.of(
             self.train, bulk, reference, own.dimensions, run, has_features=own.features
@@ -259,11 +263,12 @@ class _Fit:
             network,
             loss,
             Positions(len(wanted), own.train.batch, scope.generator.initial_seed() % 2**62),
-            own.train.model_copy(update={"epochs": epochs}),
+            own.train,
             scope,
             run,
             error=error,
             inputs=fingerprint(self.inputs, held is not None),
+            stop=stop,
         )
         network.double()
         return fitted, history.best + 1
@@ -310,7 +315,7 @@ def _tensor(values: Floats, scope: TorchScope) -> Tensor:
 
 def _require_structures(train: Dataset, bulk: Pseudobulk) -> None:
     labels = bulk.treatments.perturbations
-    parts = {part for label in labels for part in label.split("+")}
+    parts = {part for label in labels for part in components(label)}
     if not parts & set(train.structures):
         raise DataError(
             f"the model 'drug_graph' needs structures and none of the {len(parts)} perturbations "
