@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -164,3 +165,16 @@ def test_a_part_is_not_checked_again() -> None:
     assert data.take(np.array([0, 1])).n_profiles == 2
     with pytest.raises(DataError, match="log1p"):
         Dataset(AnnData(values[:2]), ValueType.LOG1P)
+
+
+def test_structures_are_text_and_part_of_what_a_dataset_is() -> None:
+    plain = ic50_table()
+    with pytest.raises(DataError, match="structure of 'drug000' is ' '"):
+        replace(plain, structures={"drug000": " "})
+    told = replace(plain, structures={"drug000": "CCO"})
+    assert told.take(np.arange(3)).structures == {"drug000": "CCO"}
+    assert (
+        len({plain.digest(), told.digest(), replace(told, structures={"drug000": "C"}).digest()})
+        == 3
+    )
+    assert replace(told, structures={}).digest() == plain.digest()

@@ -8,6 +8,7 @@ import torch
 
 from cellula.core.run import RunContext
 from cellula.models.learned.blocks.graph_layers import (
+    BondConvolution,
     GraphAttention,
     GraphConvolution,
     Smoothing,
@@ -41,6 +42,22 @@ def test_a_layer_reaches_the_neighbours_and_nobody_else(run: RunContext) -> None
             moved[2] += 1.0
             change = (layer(moved, edges) - layer(nodes, edges)).abs().sum(dim=1)
             assert (change > 1e-6).tolist() == [False, True, True, False]
+
+
+def test_a_message_knows_its_bond_and_reaches_the_neighbours_alone(run: RunContext) -> None:
+    edges = edges_of(sp.csr_matrix(PATH))
+    with torch_scope(run, "bonds"):
+        layer = BondConvolution(5, 2)
+        nodes, bonds = torch.randn(4, 5), torch.randn(len(edges.source), 2)
+        plain = layer(nodes, edges, bonds)
+        moved = nodes.clone()
+        moved[2] += 1.0
+        change = (layer(moved, edges, bonds) - plain).abs().sum(dim=1)
+        assert (change > 1e-6).tolist() == [False, True, True, False]
+        other = bonds.clone()
+        other[edges.target == 0] += 1.0
+        change = (layer(nodes, edges, other) - plain).abs().sum(dim=1)
+        assert (change > 1e-6).tolist() == [True, False, False, False]
 
 
 def test_attention_without_scores_is_a_weighted_mean(run: RunContext) -> None:

@@ -35,7 +35,7 @@ def is_learned(name: str) -> bool:
 
 
 #: They answer by means: a control cell only lends its spread.
-ANSWER_BY_MEANS = {"deep_ensemble", "mlp_response", "perturbation_graph"}
+ANSWER_BY_MEANS = {"deep_ensemble", "drug_graph", "mlp_response", "perturbation_graph"}
 LEARNED = [name for name in registry.names("model") if is_learned(name)]
 
 

@@ -183,6 +183,15 @@ def test_a_wrong_declaration_is_caught(member: str, value: object, rule: str) ->
         ModelConformance(wrong).check_declaration()
 
 
+@pytest.mark.parametrize("need", ["needs_structures", "needs_perturbation_features"])
+def test_a_need_that_is_declared_and_not_asked_for_is_caught(need: str, run: RunContext) -> None:
+    needs = Capabilities(frozenset({ClaimKind.UNSEEN_PAIR}), predicts_cells=True, **{need: True})
+    needy = type("Toy", (), {**dict(vars(Toy)), "capabilities": needs})
+    kit = ModelConformance(needy, {}, {"single_cells": single_cells()})
+    with pytest.raises(NotConformant, match=r"missing .* are a DataError"):
+        kit.check(run)
+
+
 def test_a_missing_member_is_caught() -> None:
     members = {key: value for key, value in vars(Toy).items() if key != "restore"}
     with pytest.raises(NotConformant, match="every member of Model"):

@@ -13,7 +13,13 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from cellula.core.canonical import hash_array, hash_frame, hash_json
-from cellula.core.door import check_features, check_names, check_roles, check_values
+from cellula.core.door import (
+    check_features,
+    check_names,
+    check_roles,
+    check_structures,
+    check_values,
+)
 from cellula.core.errors import DataError
 from cellula.core.matrix import StoredMatrix, dense
 from cellula.core.query import QueryTable
@@ -59,6 +65,7 @@ class Dataset:
     value_types: of several modalities, those whose numbers are not ``value_type``.
     stored, stored_counts: X and the layer of counts where they are on disk, rows and columns as
     those of ``data``, whose own X is then None; they are checked as they are written.
+    structures: compound -> standard SMILES, of compounds that were given and of others.
     One readout is as good as twenty thousand; coordinates stand in ``obsm["spatial"]``.
 
     Raises DataError, naming column, row and remedy, when readouts or profiles repeat, a role
@@ -74,6 +81,7 @@ class Dataset:
     value_types: Mapping[str, ValueType] = field(default_factory=dict)
     stored: StoredMatrix | None = None
     stored_counts: StoredMatrix | None = None
+    structures: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_names(self.data)
@@ -87,6 +95,7 @@ class Dataset:
             check_values(self.data, self.value_type)
         for label in ("context", "perturbation"):
             check_features(getattr(self, f"{label}_features"), label)
+        check_structures(self.structures)
 
     # -- what is in it ------------------------------------------------------------------------
     @property
@@ -273,6 +282,8 @@ class Dataset:
                 parts += [name, *_hash_matrix(part.obsm[name])]
         for table in (self.context_features, self.perturbation_features):
             parts.append(None if table is None else hash_frame(table))
+        if self.structures:
+            parts.append(dict(self.structures))
         return hash_json(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -14,7 +15,14 @@ from cellula.core.errors import DataError
 from cellula.core.roles import NUMERIC_ROLES, ROLES
 from cellula.core.value_type import ValueType
 
-__all__ = ["check_features", "check_finite", "check_names", "check_roles", "check_values"]
+__all__ = [
+    "check_features",
+    "check_finite",
+    "check_names",
+    "check_roles",
+    "check_structures",
+    "check_values",
+]
 
 #: So many profiles (of a sparse matrix 100 values each) tell whether values are integers.
 SAMPLE_ROWS = 2000
@@ -137,3 +145,13 @@ def check_features(table: pd.DataFrame | None, label: str) -> None:
             f"{label} feature {table.columns[column]!r} has no value for {table.index[row]!r}; "
             "impute it or leave the feature out"
         )
+
+
+def check_structures(structures: Mapping[str, str]) -> None:
+    """Every compound has a text as its structure. Raises DataError naming one that has not."""
+    for name, smiles in structures.items():
+        if not isinstance(smiles, str) or not smiles.strip():
+            raise DataError(
+                f"the structure of {name!r} is {smiles!r}; expected SMILES text, or no entry for a "
+                "compound whose structure is not known"
+            )

@@ -41,7 +41,8 @@ class Capabilities:
     """What a model can be asked.
 
     claims: the claim kinds it has an answer to. needs_control: whether it needs control
-    profiles. needs_context_features, needs_perturbation_features: tables it cannot do without.
+    profiles. needs_context_features, needs_perturbation_features: tables it cannot do without;
+    needs_structures: whether it needs structures of compounds.
     predicts_cells: whether its predictions carry populations.
     """
 
@@ -50,6 +51,7 @@ class Capabilities:
     needs_context_features: bool = False
     needs_perturbation_features: bool = False
     predicts_cells: bool = False
+    needs_structures: bool = False
 
 
 @dataclass(frozen=True, slots=True)

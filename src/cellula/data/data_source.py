@@ -24,7 +24,15 @@ from cellula.core.units import convert
 from cellula.core.value_type import ValueType
 from cellula.data.consent import consent_code
 
-__all__ = ["COLUMN_ROLES", "DataSource", "Harmonise", "Layout", "licensing", "spdx_expression"]
+__all__ = [
+    "COLUMN_ROLES",
+    "DataSource",
+    "Fingerprint",
+    "Harmonise",
+    "Layout",
+    "licensing",
+    "spdx_expression",
+]
 
 #: What a column may be declared as: every role, the controls by their label or a true/false column.
 COLUMN_ROLES = (*(role for role in ROLES if role != "is_control"), "control")
@@ -100,6 +108,21 @@ class Harmonise(BaseModel):
     """Its options."""
 
 
+class Fingerprint(BaseModel):
+    """How structures become numbers: Morgan fingerprints, folded to so many bits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    radius: int = Field(default=2, ge=0, le=6)
+    """How many bonds a substructure reaches from its atom."""
+    bits: int = Field(default=1024, ge=16, le=65536)
+    """How many numbers describe a molecule."""
+    counts: bool = False
+    """Whether a number counts substructures, or says only whether there is one."""
+    chirality: bool = False
+    """Whether mirror images differ."""
+
+
 class DataSource(BaseModel):
     """One file of data: profiles, or features of contexts or of perturbations."""
 
@@ -149,6 +172,10 @@ class DataSource(BaseModel):
     """How batches are brought together; profiles only."""
     embedding: str | None = Field(default=None, pattern=r"^(obsm|varm):[0-9A-Za-z_.-]+$")
     """Vectors that are the features: ``varm:KEY`` of genes, ``obsm:KEY`` of cells, their mean."""
+    fingerprint: Fingerprint | None = None
+    """How structures (``format = "smiles"``) become features; None: radius 2, 1,024 bits."""
+    ignore_case: bool = False
+    """Whether labels of features find those of the profiles whatever the case of their letters."""
     dose_unit: str | None = None
     """Unit of the dose column."""
     time_unit: str | None = None
@@ -162,6 +189,11 @@ class DataSource(BaseModel):
     def name(self) -> str:
         """The file's name in messages and in the provenance."""
         return f"{self.catalogue}:{self.path}" if self.catalogue else self.path
+
+    @property
+    def is_structures(self) -> bool:
+        """Whether the file holds structures of compounds, from which features are made."""
+        return self.format == "smiles" or self.path.endswith((".smi", ".smiles", ".smi.gz"))
 
     @property
     def label_columns(self) -> tuple[str, ...]:
@@ -199,6 +231,8 @@ class DataSource(BaseModel):
             mistakes.append("labels belong to a feature table; obs columns of profiles stay labels")
         if self.embedding:
             mistakes.append("embedding belongs to features; profiles keep what stands in obsm")
+        if self.fingerprint or self.ignore_case:
+            mistakes.append("fingerprint and ignore_case belong to features")
         for role, unit, key in (
             ("dose_molar", self.dose_unit, "dose_unit"),
             ("time_s", self.time_unit, "time_unit"),
@@ -249,6 +283,10 @@ class DataSource(BaseModel):
             )
             if getattr(self, key)
         ]
+        if self.fingerprint and not self.is_structures:
+            mistakes.append("fingerprint is for structures: format = 'smiles'")
+        if self.is_structures and (label != "perturbation" or self.layout or self.embedding):
+            mistakes.append("structures are perturbation_features, without layout and embedding")
         if self.layout is not None:
             return mistakes + self._turned_mistakes(self.layout, label)
         if self.embedding is not None:

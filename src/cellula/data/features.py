@@ -17,8 +17,9 @@ from cellula.data.data_source import DataSource, Layout
 from cellula.data.embedding import embedding_of
 from cellula.data.layout import turn
 from cellula.data.roles import CONTROL, keep_rows, label_text, require_columns
+from cellula.data.structure_table import StructureTable
 
-__all__ = ["feature_table", "join_labels", "join_tables", "require_coverage"]
+__all__ = ["feature_table", "join_labels", "join_tables", "matched_case", "require_coverage"]
 
 
 def feature_table(content: object, source: DataSource) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -28,6 +29,8 @@ def feature_table(content: object, source: DataSource) -> tuple[pd.DataFrame, pd
     one row a feature. Raises DataError on a
     missing column, a label without a value or twice, or a feature that is not a number.
     """
+    if isinstance(content, StructureTable):
+        return content.features, content.labels
     file, label = source.name, source.role.removesuffix("_features")
     if source.layout is not None:
         return _turned(content, source, source.layout)
@@ -134,6 +137,30 @@ def join_tables(tables: Sequence[pd.DataFrame], files: Sequence[str]) -> pd.Data
         owner.update(dict.fromkeys(table.columns, file))
         joined = joined.join(table, how="inner")
     return joined
+
+
+def matched_case(index: pd.Index, obs: pd.DataFrame, file: str) -> pd.Index:
+    """The labels of features as the profiles write them, where only the case of letters differs.
+
+    index: labels, named after their role. A label that no profile has stays. Raises DataError where
+    two labels of one side differ by case alone.
+    """
+    role = str(index.name)
+    labels = [str(name) for name in obs[role].cat.categories] if role in obs else []
+    known = [part for label in labels for part in (label, *components(label))]
+    written = {name.casefold(): name for name in dict.fromkeys(known)}
+    lower = pd.Index([str(name).casefold() for name in index])
+    for where, is_clear in (
+        (file, lower.is_unique),
+        ("the profiles", len(written) == len(set(known))),
+    ):
+        if not is_clear:
+            raise DataError(
+                f"{where}: two labels of {role} differ by the case of their letters alone; "
+                "rename one, or leave ignore_case out"
+            )
+    found = [written.get(low, str(own)) for low, own in zip(lower, index, strict=True)]
+    return pd.Index(found, name=role)
 
 
 def join_labels(obs: pd.DataFrame, labels: pd.DataFrame, file: str) -> pd.DataFrame:

@@ -16,9 +16,16 @@ from cellula.core.value_type import ValueType
 from cellula.data.catalogue import source as catalogue
 from cellula.data.data_source import DataSource, Layout
 from cellula.data.embedding import provenance_of
-from cellula.data.features import feature_table, join_labels, join_tables, require_coverage
+from cellula.data.features import (
+    feature_table,
+    join_labels,
+    join_tables,
+    matched_case,
+    require_coverage,
+)
 from cellula.data.knowledge.embedding import require_independent, sources_of
 from cellula.data.profiles import profiles_of
+from cellula.data.structure_table import StructureTable, structure_table
 from cellula.io.digest import hash_source
 from cellula.io.formats import read
 from cellula.io.presence import is_there
@@ -43,11 +50,16 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
     require_control(data.obs, profiles)
     joined: dict[str, pd.DataFrame | None] = {}
     vectors: dict[str, Mapping[str, Any]] = {}
+    structures: dict[str, str] = {}
     for role in ("context", "perturbation"):
         tables = [item for item in sources if item.role == f"{role}_features"]
         known = {profiles.name: hashes[profiles.name]}
         contents = [_features(item, paths, known) for item in tables]
-        parts = [feature_table(one, item) for one, item in zip(contents, tables, strict=True)]
+        parts = [
+            _as_written(feature_table(one, item), item, data.obs)
+            for one, item in zip(contents, tables, strict=True)
+        ]
+        structures |= _structures(contents, parts)
         vectors |= _embeddings(contents, tables)
         names = [item.name for item in tables]
         joined[role] = join_tables([features for features, _ in parts], names)
@@ -61,7 +73,29 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
         joined["perturbation"],
         replace(_provenance(sources, hashes), embeddings=vectors),
         {} if isinstance(data, AnnData) else dict(profiles.value_types),
+        structures=structures,
     )
+
+
+def _as_written(
+    part: tuple[pd.DataFrame, pd.DataFrame], item: DataSource, obs: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Features and labels under the labels of the profiles."""
+    if not item.ignore_case:
+        return part
+    index = matched_case(part[0].index, obs, item.name)
+    return part[0].set_axis(index), part[1].set_axis(index)
+
+
+def _structures(
+    contents: Sequence[object], parts: Sequence[tuple[pd.DataFrame, pd.DataFrame]]
+) -> dict[str, str]:
+    """Standard SMILES by compound, of all tables of structures."""
+    found: dict[str, str] = {}
+    for content, (features, _) in zip(contents, parts, strict=True):
+        if isinstance(content, StructureTable):
+            found |= dict(zip(map(str, features.index), content.structures.values(), strict=True))
+    return found
 
 
 def _content(item: DataSource, paths: Mapping[str, Path]) -> object:
@@ -83,7 +117,7 @@ def _features(item: DataSource, paths: Mapping[str, Path], held_out: Mapping[str
     """A table of features. Raises DataError where it says that it was made from the profiles."""
     content = _content(item, paths)
     require_independent(sources_of(content), held_out, item.name)
-    return content
+    return structure_table(content, item) if item.is_structures else content
 
 
 def _the_profiles(sources: Sequence[DataSource]) -> DataSource:

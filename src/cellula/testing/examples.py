@@ -19,6 +19,10 @@ from cellula.core.value_type import ValueType
 __all__ = ["action_potentials", "examples", "ic50_table", "single_cells", "time_courses"]
 
 SPLICE = "+"
+STRUCTURES = {
+    "dofetilide": "CN(CCOc1ccc(NS(C)(=O)=O)cc1)CCc1ccc(NS(C)(=O)=O)cc1",
+    "verapamil": "COc1ccc(CCN(C)CCCC(C#N)(C(C)C)c2ccc(OC)c(OC)c2)cc1OC",
+}
 
 
 def examples() -> Mapping[str, Dataset]:
@@ -127,6 +131,8 @@ def time_courses(seed: int = 0, n_individuals: int = 6) -> Dataset:
 def action_potentials(seed: int = 0, n_cells: int = 8) -> Dataset:
     """Features of action potentials of cells at rising doses of two compounds, with controls.
 
+    Both compounds have their structures.
+
     The unit of a readout stands in its name: resting and peak voltage in mV, duration in s.
     """
     rng = np.random.default_rng(seed)
@@ -157,6 +163,7 @@ def action_potentials(seed: int = 0, n_cells: int = 8) -> Dataset:
         },
         ValueType.QUANTITY,
         is_control=is_control,
+        structures=STRUCTURES,
     )
 
 
@@ -173,6 +180,7 @@ def _dataset(
     perturbation_features: pd.DataFrame | None = None,
     *,
     is_control: NDArray[np.bool_] | None = None,
+    structures: Mapping[str, str] | None = None,
 ) -> Dataset:
     index = [f"p{i}" for i in range(len(values))]
     obs = pd.DataFrame(dict(roles), index)
@@ -182,4 +190,6 @@ def _dataset(
     if is_control is not None:
         obs["is_control"] = is_control
     data = AnnData(np.asarray(values, np.float64), obs, pd.DataFrame(index=readouts))
-    return Dataset(data, value_type, context_features, perturbation_features)
+    return Dataset(
+        data, value_type, context_features, perturbation_features, structures=structures or {}
+    )

@@ -144,6 +144,9 @@ class ModelConformance:
             if getattr(needs, f"needs_{label}_features"):
                 with rules.must_raise(DataError, f"missing {label} features are a DataError"):
                     self._fit(without, run_of())
+        if needs.needs_structures:
+            with rules.must_raise(DataError, "missing structures are a DataError"):
+                self._fit(replace(data, structures={}), run_of())
         if needs.needs_control and not data.value_type.is_absolute and data.controls is not None:
             bare_cells = data.treated
             with rules.must_raise(DataError, "without any control it raises DataError"):

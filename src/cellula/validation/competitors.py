@@ -76,6 +76,7 @@ def _is_possible(capabilities: Capabilities, data: Dataset) -> bool:
         (capabilities.needs_control and not data.is_control.any())
         or (capabilities.needs_context_features and data.context_features is None)
         or (capabilities.needs_perturbation_features and data.perturbation_features is None)
+        or (capabilities.needs_structures and not data.structures)
     )
 
 

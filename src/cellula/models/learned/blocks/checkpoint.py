@@ -153,7 +153,8 @@ def _data(part: Dataset) -> str:
     tables = [part.context_features, part.perturbation_features]
     frames = [None if table is None else hash_frame(table) for table in tables]
     names = list(part.readouts)
-    return hash_json([part.value_type.value, names, hash_frame(part.obs), frames, rows])
+    own = [part.value_type.value, names, hash_frame(part.obs), frames, rows]
+    return hash_json([*own, dict(part.structures)] if part.structures else own)
 
 
 def _sweep(folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""Molecules from SMILES: standard form, fingerprints, scaffolds, graphs (extra ``chem``)."""
