@@ -19,6 +19,7 @@ from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.evaluation.uncertainty.difficulty import Difficulty, difficulty_of, half_spread
+from cellula.evaluation.uncertainty.inside_training import InsideTraining
 from cellula.evaluation.uncertainty.question_distance import QuestionDistance
 
 __all__ = ["Abstaining", "Abstention", "AbstentionOptions", "group_doubt"]
@@ -128,6 +129,15 @@ class Abstention:
         reached = np.cumsum(weight[order]) / weight.sum()
         place = int(np.searchsorted(reached, 1.0 - self.options.share - 1e-9))
         return Abstaining(fitted, float(doubt[order][place]), kept, difficulty)
+
+    def wrap_doubt(self, inside: InsideTraining, fitted: Fitted) -> Abstaining:
+        """``fitted``, which is ``inside.fitted`` with its intervals, declining what it doubts.
+
+        Raises DataError as :meth:`calibrate_on`.
+        """
+        if self.options.by == "spread":
+            return self.calibrate_on(fitted, inside.held_out)
+        return self.calibrate_on(fitted, inside.held_out, inside.distance(), inside.distances())
 
     def restore(self, state: State, model: Model) -> Abstaining:
         """The abstaining model whose state this is; ``model`` restores the one inside."""

@@ -19,6 +19,7 @@ from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.evaluation.comparison import compare
 from cellula.evaluation.question import joint_codes, labels_of
+from cellula.evaluation.uncertainty.inside_training import InsideTraining
 
 __all__ = [
     "ConformalFitted",
@@ -169,6 +170,10 @@ class SplitConformal:
             residual = residual / of_group[:, None]
         half_width = unit_quantile(residual, held_out.unit, level)
         return ConformalFitted(fitted, held_out.readouts, level, half_width, scales, n_units)
+
+    def wrap(self, inside: InsideTraining) -> ConformalFitted:
+        """See :meth:`cellula.evaluation.uncertainty.inside_training.IntervalMethod.wrap`."""
+        return self.calibrate_on(inside.fitted, inside.held_out, inside.unit)
 
     def restore(self, state: State, model: Model) -> ConformalFitted:
         """The calibrated model whose state this is; ``model`` restores the one inside."""
