@@ -63,7 +63,7 @@ class ClaimTask:
     @property
     def inside(self) -> Inside:
         """How training is split inside."""
-        return Inside(self.claim, self.unit)
+        return Inside(self.claim.kind, self.unit, self.claim.over)
 
     @property
     def n_units(self) -> int:
@@ -98,7 +98,7 @@ class Answer:
 
     calibration_score: its score inside training by the claim's first gate, for selection.
     seconds and n_parameters are measurements of the fit. doubts: (queries,) of every batch of the
-    predictions where the study declines questions, else ().
+    predictions where the study declines questions, else (). reason: why there is no interval.
     """
 
     model: str
@@ -109,6 +109,7 @@ class Answer:
     seconds: float
     n_parameters: int
     doubts: tuple[NDArray[np.float64], ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +171,16 @@ def _answer(
     if found is None or held is None:
         asked: Fitted = fit_within(one.model, part.data, part.inner, run)
         fitted, value = asked, float("nan")
+        reason = "training cannot be split inside as the claim splits"
     else:
         fitted, value = found.fitted, score(task.metric, held).value
-        asked = task.intervals.wrap(found)
+        wrapped = task.intervals.wrap(found)
+        reason, asked = wrapped.reason, wrapped.asked
     predictions = tuple(asked.predict(questions, part.controls, run.child("ask")))
     doubts = tuple(map(asked.doubt, predictions)) if isinstance(asked, Abstaining) else ()
     seconds = time.perf_counter() - began
     size = n_parameters(fitted)
-    answer = Answer(one.id, seed, predictions, fitted, value, seconds, size, doubts)
+    answer = Answer(one.id, seed, predictions, fitted, value, seconds, size, doubts, reason)
     return answer, held
 
 

@@ -23,6 +23,7 @@ from cellula.validation.answers import Answer, ClaimTask, FoldAnswers, answer_fo
 from cellula.validation.boundary import boundary_evidence
 from cellula.validation.bundling import bundle_files
 from cellula.validation.cautions import cautions_evidence
+from cellula.validation.coverage import interval_evidence
 from cellula.validation.deciding import decide_entry, decide_study, exit_code
 from cellula.validation.eligibility import consent_evidence, licence_evidence
 from cellula.validation.findings import attribution, claim_evidence, gate_evidence
@@ -151,6 +152,7 @@ def _claim(
         "sealed": registration.sealed[task.claim.id],
     }
     found = [*claim_evidence(task, scores, folds, inputs), *gate_evidence(task, scores, inputs)]
+    found.append(interval_evidence(task, scores, folds, inputs, run))
     if study.explain is not None:
         why = attribution(task, folds, study.explain, inputs)
         found += [why] if why is not None else []

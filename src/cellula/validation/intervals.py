@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cellula.core import registry
+from cellula.core.claim import ClaimKind
 from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError, MissingExtra, PluginError, StudyError
@@ -18,9 +19,10 @@ from cellula.evaluation.comparison import compare, concatenate
 from cellula.evaluation.question import distinct
 from cellula.evaluation.uncertainty.abstention import Abstaining, Abstention
 from cellula.evaluation.uncertainty.inside_training import InsideTraining, IntervalMethod, Wrapped
-from cellula.validation.study import Claim, Study, Uncertainty
+from cellula.validation.study import Study, Uncertainty
 
 __all__ = [
+    "Asked",
     "Inside",
     "IntervalPlan",
     "calibration_folds",
@@ -28,6 +30,7 @@ __all__ = [
     "inside_training",
     "interval_mistakes",
     "interval_plan",
+    "method_of",
 ]
 
 #: A single calibration part must hold this many units; with fewer, all are dealt in turn.
@@ -41,7 +44,7 @@ CALIBRATION_SEED = 1
 
 
 def _default_method() -> IntervalMethod:
-    return _method(Uncertainty())
+    return method_of(Uncertainty())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +54,40 @@ class IntervalPlan:
     method: IntervalMethod = field(default_factory=_default_method)
     abstention: Abstention | None = None
 
-    def wrap(self, inside: InsideTraining) -> Wrapped | Abstaining:
+    @classmethod
+    def of(cls, chosen: Uncertainty) -> IntervalPlan:
+        """As a study file says it. Raises as :func:`method_of`."""
+        declines = None if chosen.abstain is None else Abstention(chosen.abstain)
+        return cls(method_of(chosen), declines)
+
+    def wrap(self, inside: InsideTraining) -> Asked:
         """The model of ``inside`` with intervals, declining what is too doubtful where asked."""
         wrapped = self.method.wrap(inside)
-        return wrapped if self.abstention is None else self.abstention.wrap_doubt(inside, wrapped)
+        if self.abstention is None:
+            return Asked(wrapped, wrapped.reason)
+        return Asked(self.abstention.wrap_doubt(inside, wrapped), wrapped.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of new units; reason: why it gives no interval, or ""."""
+
+    asked: Wrapped | Abstaining
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """How a claim splits its training inside: as it splits its hold-out, by its unit."""
+    """How training is split inside: as claims of this kind split their hold-out.
 
-    claim: Claim
+    over: the column that groups what is held out, or None. unit: of replication. is_tuned: whether
+    a fit is tuned on a part of what it sees.
+    """
+
+    kind: ClaimKind
     unit: str
+    over: str | None = None
+    is_tuned: bool = True
 
 
 def interval_mistakes(study: Study) -> list[str]:
@@ -70,7 +95,7 @@ def interval_mistakes(study: Study) -> list[str]:
     if study.uncertainty is None:
         return []
     try:
-        _method(study.uncertainty)
+        method_of(study.uncertainty)
     except StudyError as error:
         lines = error.mistakes or (str(error),)
         return [f"uncertainty.options: {line}" for line in lines]
@@ -84,12 +109,11 @@ def interval_plan(study: Study) -> IntervalPlan:
 
     Raises StudyError or PluginError where :func:`interval_mistakes` has found mistakes.
     """
-    chosen = study.uncertainty or Uncertainty()
-    declines = None if chosen.abstain is None else Abstention(chosen.abstain)
-    return IntervalPlan(_method(chosen), declines)
+    return IntervalPlan.of(study.uncertainty or Uncertainty())
 
 
-def _method(chosen: Uncertainty) -> IntervalMethod:
+def method_of(chosen: Uncertainty) -> IntervalMethod:
+    """The method; PluginError where it makes no intervals, StudyError on wrong options."""
     made: Any = registry.create("uncertainty", chosen.method, chosen.options)
     if not isinstance(made, IntervalMethod):
         able = [
@@ -106,43 +130,49 @@ def _method(chosen: Uncertainty) -> IntervalMethod:
 
 def calibration_folds(train: Dataset, inside: Inside) -> tuple[Fold, ...]:
     """How training is split inside, as the claim splits; () where it cannot be."""
-    claim = inside.claim
-    labels = held_out_labels(train, claim.kind, claim.over)
+    labels = held_out_labels(train, inside.kind, inside.over)
     n_labels = len(np.unique(labels.codes[~train.is_control]))
     share = CALIBRATION_SHARE_FEW if n_labels < FEW_LABELS else CALIBRATION_SHARE
     try:
         single = split(
-            train, claim.kind, Fraction(fraction=share, seed=CALIBRATION_SEED), claim.over
+            train, inside.kind, Fraction(fraction=share, seed=CALIBRATION_SEED), inside.over
         )
         units = train.labels(inside.unit).codes[single[0].test]
         if len(np.unique(units)) >= MANY_UNITS:
             return single
         rule = Folds(folds=min(CALIBRATION_PARTS, n_labels), seed=CALIBRATION_SEED)
-        return split(train, claim.kind, rule, claim.over)
+        return split(train, inside.kind, rule, inside.over)
     except DataError:
         return ()
 
 
 def inside_training(
-    model: Model, train: Dataset, folds: tuple[Fold, ...], inside: Inside, run: RunContext
+    model: Model,
+    train: Dataset,
+    folds: tuple[Fold, ...],
+    inside: Inside,
+    run: RunContext,
+    fitted: Fitted | None = None,
 ) -> InsideTraining | None:
     """A model fitted on all of training and on every fold of it; None without folds.
 
     Each fit is tuned on a part of what it sees, and has not seen the groups that it answers.
+    fitted: the fit on all of training where there is one already.
     """
     parts: list[Comparison] = []
     fits: list[Fitted] = []
     for fold in folds:
         observed, known = train.take(fold.test), train.take(fold.train)
         stream = run.child("inner", fold.name)
-        fits.append(fit_within(model, known, calibration_folds(known, inside), stream))
+        tuning = calibration_folds(known, inside) if inside.is_tuned else ()
+        fits.append(fit_within(model, known, tuning, stream))
         controls = train.take(fold.control) if len(fold.control) else None
         answers = fits[-1].predict(distinct(observed), controls, stream.child("ask"))
         parts.append(compare(observed, answers, controls=controls, unit=inside.unit))
     if not parts:
         return None
     return InsideTraining(
-        fitted=fit_within(model, train, folds, run),
+        fitted=fitted or fit_within(model, train, folds, run),
         held_out=concatenate(parts),
         fold=np.repeat(np.arange(len(parts)), [len(part.groups) for part in parts]),
         folds=folds,

@@ -13,13 +13,13 @@ from pydantic import Field
 from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
-from cellula.core.model import Fitted, Model, Options, State
+from cellula.core.model import Fitted, Options, State
 from cellula.core.nested import inner_state, nested_state
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.evaluation.uncertainty.difficulty import Difficulty, difficulty_of
-from cellula.evaluation.uncertainty.inside_training import InsideTraining
+from cellula.evaluation.uncertainty.inside_training import InsideTraining, Restoring
 from cellula.evaluation.uncertainty.question_distance import QuestionDistance
 from cellula.evaluation.uncertainty.split_conformal import unit_quantile, units_needed, widened
 
@@ -207,7 +207,7 @@ class AdaptiveConformal:
         options = self.options
         return options.strata > 1 or options.difficulty in {"distance", "estimated"}
 
-    def restore(self, state: State, model: Model) -> AdaptiveFitted:
+    def restore(self, state: State, model: Restoring) -> AdaptiveFitted:
         """The calibrated model whose state this is; ``model`` restores the one inside."""
         arrays, meta = state.arrays, state.meta
         distance = None

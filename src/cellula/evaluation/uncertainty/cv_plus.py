@@ -19,7 +19,7 @@ from cellula.core.run import RunContext
 from cellula.data.splits import Fold
 from cellula.evaluation.comparison import compare, concatenate
 from cellula.evaluation.question import distinct
-from cellula.evaluation.uncertainty.inside_training import InsideTraining
+from cellula.evaluation.uncertainty.inside_training import InsideTraining, Restoring
 from cellula.evaluation.uncertainty.split_conformal import unit_quantile, units_needed
 from cellula.models.baselines.in_step import in_step
 
@@ -174,7 +174,7 @@ class CvPlus:
             reason=reason,
         )
 
-    def restore(self, state: State, model: Model) -> CvPlusFitted:
+    def restore(self, state: State, model: Restoring) -> CvPlusFitted:
         """The fits whose state this is; ``model`` restores each."""
         arrays, meta = state.arrays, state.meta
         names = [f"fold{number}" for number in range(int(meta["n_folds"]))]

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
-from cellula.core.model import Fitted, Model, Options, State
+from cellula.core.model import Fitted, Options, State
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.data.splits import Fold
 from cellula.evaluation.uncertainty.question_distance import QuestionDistance
 
-__all__ = ["InsideTraining", "IntervalMethod", "Wrapped"]
+__all__ = ["InsideTraining", "IntervalMethod", "Restoring", "Wrapped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,14 @@ class InsideTraining:
         return found
 
 
+class Restoring(Protocol):
+    """What makes a fitted model of its state again: a model, or a method around one."""
+
+    def restore(self, state: State) -> Fitted:
+        """See :meth:`cellula.core.model.Model.restore`."""
+
+
+@runtime_checkable
 class Wrapped(Protocol):
     """A fitted model with intervals; ``reason``: why it gives none, or ""."""
 
@@ -88,5 +96,5 @@ class IntervalMethod(Protocol):
         Raises DataError where the method needs what training does not tell.
         """
 
-    def restore(self, state: State, model: Model) -> Wrapped:
+    def restore(self, state: State, model: Restoring) -> Wrapped:
         """The wrapped model whose state this is; ``model`` restores the one inside."""
