@@ -87,8 +87,8 @@ def interval_strata(
     inside: Rows = np.logical_and(lower <= comparison.observed, comparison.observed <= upper)
     codes = np.unique(comparison.unit, return_inverse=True)[1]
     drawn = unit_weights(int(codes.max()) + 1, RESAMPLES, rng)
-    held_with_all: Rows = inside.all(axis=1)
-    parts: list[Floats] = [inside.mean(axis=1), held_with_all.astype(np.float64)]
+    held_with_all = np.asarray(inside.all(axis=1), np.float64)
+    parts: list[Floats] = [inside.mean(axis=1), held_with_all]
     parts.append((upper - lower).mean(axis=1))
 
     def held(by: str, name: str, rows: Rows) -> Held:
