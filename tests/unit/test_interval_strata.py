@@ -61,3 +61,16 @@ def test_few_values_are_strata_of_their_own_in_their_order(run: RunContext) -> N
 def test_without_intervals_there_is_nothing_to_hold(run: RunContext) -> None:
     found = replace(asked(run), lower=None, upper=None)
     assert interval_strata(found, strata_labels(found), np.random.default_rng(1)) == ()
+
+
+def test_readouts_that_are_mostly_0_are_told_apart(run: RunContext) -> None:
+    """They are held by an interval of no width; the others must not hide behind them."""
+    found = asked(run)
+    observed, half = found.observed.copy(), np.where(np.arange(6) < 4, 0.0, 0.4 * example.SCALES)
+    observed[:, :4] = 0.0
+    half = np.tile(half, (len(observed), 1))
+    found = replace(found, observed=observed, lower=-half, upper=half)
+    rows = {row.stratum: row for row in interval_strata(found, {}, np.random.default_rng(1))}
+    assert rows["mostly 0"].coverage == 1.0
+    assert rows["others"].coverage < 0.5
+    assert rows[""].coverage == pytest.approx((4 + 2 * rows["others"].coverage) / 6)

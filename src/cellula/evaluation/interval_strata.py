@@ -19,6 +19,8 @@ __all__ = ["Held", "interval_strata", "strata_labels"]
 #: Resamples of units of replication behind an interval, and its level.
 RESAMPLES = 1000
 LEVEL = 0.95
+#: A readout that is 0 in more than this share of the groups is mostly 0.
+MOSTLY = 0.5
 #: Numbers of more different values than this are told by thirds.
 MOST_VALUES = 6
 #: Labels of more than this are no strata.
@@ -33,8 +35,10 @@ Rows = NDArray[np.bool_]
 class Held:
     """One stratum: how many of its values the intervals hold.
 
-    by: what tells the strata apart, ``all`` for all groups; coverage: mean over groups of the share
-    of readouts inside, as the metric ``coverage`` has it, with ``lower`` and ``upper`` over units;
+    by: what tells the strata apart, ``all`` for all groups, ``readouts`` where they are parts of
+    the readouts, those that are 0 in most groups and the others: an interval that holds 0 wherever
+    0 was measured cannot hold it less often. coverage: mean over groups of the share of readouts
+    inside, as the metric ``coverage`` has it, with ``lower`` and ``upper`` over units;
     joint: share of groups that are inside with every readout; width: mean over groups and readouts.
     """
 
@@ -87,21 +91,24 @@ def interval_strata(
     inside: Rows = np.logical_and(lower <= comparison.observed, comparison.observed <= upper)
     codes = np.unique(comparison.unit, return_inverse=True)[1]
     drawn = unit_weights(int(codes.max()) + 1, RESAMPLES, rng)
-    held_with_all = np.asarray(inside.all(axis=1), np.float64)
-    parts: list[Floats] = [inside.mean(axis=1), held_with_all]
-    parts.append((upper - lower).mean(axis=1))
 
-    def held(by: str, name: str, rows: Rows) -> Held:
+    def held(by: str, name: str, rows: Rows, columns: Rows | slice = slice(None)) -> Held:
+        share = np.asarray(inside[rows][:, columns].mean(axis=1), np.float64)
+        joint = float(inside[rows][:, columns].all(axis=1).mean())
+        width = float((upper - lower)[rows][:, columns].mean())
         sums = np.zeros((drawn.shape[1], 2))
-        np.add.at(sums, codes[rows], np.stack([parts[0][rows], np.ones(rows.sum())], axis=1))
+        np.add.at(sums, codes[rows], np.stack([share, np.ones(len(share))], axis=1))
         total = drawn @ sums
         with np.errstate(invalid="ignore", divide="ignore"):
             bounds = interval(total[:, 0] / total[:, 1], LEVEL)
-        means = [float(part[rows].mean()) for part in parts]
         n_units = len(np.unique(codes[rows]))
-        return Held(by, name, int(rows.sum()), n_units, means[0], *bounds, *means[1:])
+        return Held(by, name, len(share), n_units, float(share.mean()), *bounds, joint, width)
 
     found = [held("all", "", known)] if known.any() else []
+    is_zero: Rows = np.mean(comparison.observed == 0.0, axis=0) > MOSTLY
+    if known.any() and is_zero.any() and not is_zero.all():
+        found.append(held("readouts", "mostly 0", known, is_zero))
+        found.append(held("readouts", "others", known, ~is_zero))
     for by, labels in strata.items():
         for name in _ordered(labels):
             rows = np.asarray(known & (labels == name), np.bool_)
