@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cellula.cli.pairs import pairs, repeated_pairs, typed_pairs
+from cellula.cli.scheduler import Scheduler, connected
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
 __all__ = ["EXPLORATORY", "fit"]
@@ -78,6 +79,7 @@ def fit(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     threads: Annotated[int, typer.Option("--threads", min=1)] = 1,
+    scheduler: Scheduler = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a fitted model.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -95,9 +97,9 @@ def fit(
     tuning = None if tune is None else tuning_of(tune, tune_for)
     wanted = None
     if intervals is not None:
-        told = {"method": intervals, "options": typed_pairs(interval_option or (), OPTION)}
-        told |= {} if decline is None else {"abstain": {"share": decline, "by": "estimated"}}
-        wanted = calibrating_of(told, intervals_for, unit)
+        table = {"method": intervals, "options": typed_pairs(interval_option or (), OPTION)}
+        table |= {} if decline is None else {"abstain": {"share": decline, "by": "estimated"}}
+        wanted = calibrating_of(table, intervals_for, unit)
     elif interval_option or decline is not None:
         raise StudyError("--interval-option and --decline need --intervals METHOD")
     options = typed_pairs(option or (), "--option")
@@ -114,8 +116,9 @@ def fit(
         tuple(perturbation_features or ()),
     )
     opened = open_declared(declared)
-    with fitting_scratch(out) as scratch:
-        run = run_context(seed, scratch, threads=threads, progress=TerminalProgress())
+    with fitting_scratch(out) as scratch, connected(scheduler) as cluster:
+        told = TerminalProgress()
+        run = run_context(seed, scratch, threads=threads, progress=told, cluster=cluster)
         meter = Meter()
         fitted, card = fit_model(model, options, opened, declared, run, seed=seed, tuning=tuning)
         if wanted is not None:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from cellula.core.canonical import hash_json, plain
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Outcome, Verdict
-from cellula.core.run import Progress, RunContext, each, run_context
+from cellula.core.run import Cluster, Progress, RunContext, each, run_context
 from cellula.data.leakage import leak_report
 from cellula.data.splits import Fold
 from cellula.evidence.bundle import write_bundle
@@ -86,10 +86,12 @@ def run_study(
     describe: Describe,
     progress: Progress,
     threads: int = 1,
+    cluster: Cluster | None = None,
 ) -> Result:
     """Run the inner loop of a registered study and write its bundle.
 
     describe: makes the bundle's RO-Crate description from its files and the study as JSON.
+    cluster: where members of ensembles and settings of a search are fitted; it moves no number.
 
     Entry gates first: when one fails nothing is fitted and no label is opened. Raises
     EvidenceError when the study is not registered or was changed since.
@@ -98,7 +100,9 @@ def run_study(
     study, ledger = prepared.study, workspace.ledger
     ledger.append("run_started", study.study.id, {"study_hash": study.hash, "threads": threads})
     workspace.scratch.mkdir(parents=True, exist_ok=True)
-    run = run_context(study.study.seed, workspace.scratch, threads=threads, progress=progress)
+    run = run_context(
+        study.study.seed, workspace.scratch, threads=threads, progress=progress, cluster=cluster
+    )
     evidence = list(entry_evidence(prepared))
     scored: dict[str, ClaimScores] = {}
     if all(verdict.has_passed for verdict in decide_entry(evidence)):
