@@ -202,3 +202,13 @@ def test_a_band_over_many_readouts_of_few_units(run: RunContext) -> None:
         new = np.abs(rng.standard_t(2, size=(300, len(readouts))))
         covered.append((new <= fitted.half_width[0]).all(axis=1).mean())
     assert 0.87 <= np.mean(covered) <= 0.94
+
+
+def test_beyond_the_doses_of_calibration_the_line_is_flat(run: RunContext) -> None:
+    """A dose a million times higher gets the width of the highest that was seen, not more."""
+    fitted, _ = calibrated(100, 0, run, {"difficulty": "estimated"})
+    line = fitted.difficulty
+    highest = line.most.copy()
+    beyond = highest + 6.0
+    assert line.told_by(beyond[None]) == pytest.approx(line.told_by(highest[None]))
+    assert line.told_by(highest[None])[0] > 1.5 * line.told_by(line.centre[None])[0]

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import pytest
+from response_example import responses
 from test_stored import cells, require_same_bits, source, write_sharded
 
 from cellula.core import registry
@@ -19,6 +21,7 @@ from cellula.data.open import open_dataset
 from cellula.data.stored import open_stored
 from cellula.evaluation.comparison import as_predictions
 from cellula.evaluation.panel import Panel, evaluate
+from cellula.io.state import state_bytes
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 
@@ -74,6 +77,20 @@ class Dying:
             if number == 2 and not self.is_dead:
                 os.kill(self._victim, signal.SIGKILL)
                 self.is_dead = True
+            yield result
+
+
+@final
+class Counting:
+    """A cluster that counts what is done on it."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.n_items = 0
+
+    def map(self, function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
+        for result in self._inner.map(function, items):
+            self.n_items += 1
             yield result
 
 
@@ -144,3 +161,27 @@ def test_a_worker_that_is_killed_changes_nothing(
         dying = Dying(mapped, next(iter(client.run(os.getpid).values())))
         require_same_bits(local[1], evaluated(local[0], tmp_path, dying))
         assert dying.is_dead
+
+
+@pytest.mark.requirement("E11", "D13")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("deep_ensemble", {"n_members": 3, "options": {"train": {"epochs": 2}}}),
+        ("tuned", {"space": {"ridge": {"low": 0.01, "high": 100.0}}, "trials": 5, "at_once": 2}),
+    ],
+)
+def test_members_and_settings_on_a_cluster_have_the_bits_of_one_process(
+    cluster: Any, name: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    data = responses(20, np.random.default_rng(0))
+    is_valid = np.isin(np.asarray(data.labels("perturbation")), ("p0", "p1", "p2"))
+    train, valid = data.take(~is_valid), data.take(is_valid)
+    model = registry.create("model", name, options)
+    with connected(cluster.scheduler_address) as mapped:
+        counted = Counting(mapped)
+        runs = [run_context(3, tmp_path), run_context(3, tmp_path, threads=2)]
+        runs += [run_context(3, tmp_path, cluster=counted)]
+        found = [state_bytes(model.fit(train, valid, one).state()) for one in runs]
+    assert found[0] == found[1] == found[2]
+    assert counted.n_items >= 3  # they were fitted there

@@ -16,8 +16,8 @@ from cellula.report.page import inline
 from cellula.report.record import StudyRecord, read_record
 
 ORDER = [
-    "verdict", "cautions", "gates", "data", "models", "agreement", "failures", "why", "experiments",
-    "application", "governance", "attempts", "credibility", "requirements", "verify",
+    "verdict", "cautions", "gates", "data", "models", "agreement", "intervals", "failures", "why",
+    "experiments", "application", "governance", "attempts", "credibility", "requirements", "verify",
 ]  # fmt: skip
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 

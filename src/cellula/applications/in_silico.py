@@ -122,8 +122,8 @@ def _cautions(prediction: Prediction, n_cells: int) -> tuple[str, ...]:
         )
     if prediction.lower is None:
         told.append(
-            "the model gives no interval, so genes are ranked by their change alone; fit it as a "
-            "member of 'deep_ensemble', or with passes of dropout, to see what is clear"
+            "the model gives no interval, so genes are ranked by their change alone; fit it with "
+            "--intervals adaptive_conformal to see what is clear"
         )
     if n_cells < FEW_CELLS:
         told.append(

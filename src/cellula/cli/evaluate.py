@@ -10,6 +10,7 @@ import typer
 
 from cellula.cli.fit import EXPLORATORY
 from cellula.cli.pairs import pairs, repeated_pairs
+from cellula.cli.scheduler import connected
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
 if TYPE_CHECKING:
@@ -92,7 +93,6 @@ def evaluate(
     from contextlib import ExitStack
     from tempfile import TemporaryDirectory
 
-    from cellula.core import registry
     from cellula.core.run import run_context
     from cellula.report.evaluation import render_evaluation
     from cellula.validation.evaluating import Asked, evaluate_files
@@ -119,8 +119,7 @@ def evaluate(
     began = _clocks()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(dir=scratch)))
-        dask = None if scheduler is None else registry.load("cluster", "dask").connected(scheduler)
-        cluster = None if dask is None else stack.enter_context(dask)
+        cluster = stack.enter_context(connected(scheduler))
         run = run_context(
             seed, folder, threads=threads, progress=TerminalProgress(), cluster=cluster
         )

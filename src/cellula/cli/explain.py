@@ -61,9 +61,10 @@ def explain(
 ) -> None:
     """Print the strongest features: of a model, of one perturbation, or of one answer."""
     from cellula.validation.exploratory import explain as explain_fitted
-    from cellula.validation.fitted_folder import load_fitted
+    from cellula.validation.fitted_folder import load_fitted, without_intervals
 
     model, card = load_fitted(fitted)
+    model = without_intervals(model, card)
     if context is not None:
         if perturbation is None or control is None:
             raise DataError(

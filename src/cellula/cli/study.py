@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cellula.cli.scheduler import Scheduler, connected
 from cellula.cli.terminal import (
     TerminalProgress,
     print_cautions,
@@ -129,6 +130,7 @@ def run(
     register_first: Annotated[
         bool, typer.Option("--register", help="Register the study first where it is not yet.")
     ] = False,
+    scheduler: Scheduler = None,
 ) -> None:
     """Run a registered study: entry gates, fits, predictions, decisions, bundle and dossier."""
     from cellula.cli.score_table import read_scores
@@ -138,7 +140,7 @@ def run(
 
     prepared = prepare(file, cache, data)
     place = _registered(prepared, workspace) if register_first else find_workspace(workspace)
-    result, page = run_registered(prepared, place, threads)
+    result, page = run_registered(prepared, place, threads, scheduler)
     claims = standings(prepared.study.model_dump(mode="json"), result.verdicts, result.evidence)
     if as_json:
         print_json(
@@ -184,14 +186,15 @@ def plain_standing(one: ClaimStanding) -> dict[str, str]:
 
 
 def run_registered(
-    prepared: PreparedStudy, workspace: Workspace, threads: int
+    prepared: PreparedStudy, workspace: Workspace, threads: int, scheduler: str | None = None
 ) -> tuple[Result, Path]:
     """Run a study and write its dossier; gives the result and the page."""
     from cellula.report.crate import crate_metadata
     from cellula.validation.inner import run_study
 
-    with workspace.running(prepared.study.study.id):
-        result = run_study(prepared, workspace, crate_metadata, TerminalProgress(), threads)
+    with workspace.running(prepared.study.study.id), connected(scheduler) as cluster:
+        told = TerminalProgress()
+        result = run_study(prepared, workspace, crate_metadata, told, threads, cluster)
         return result, write_dossier(result.bundle, result.ledger)
 
 

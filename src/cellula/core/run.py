@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar, final
 
 import numpy as np
 
-__all__ = ["Cluster", "Progress", "RunContext", "SilentProgress", "each", "run_context"]
+__all__ = [
+    "Cluster",
+    "Progress",
+    "RunContext",
+    "SilentProgress",
+    "each",
+    "elsewhere",
+    "run_context",
+]
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -61,6 +71,11 @@ class RunContext:
     progress: Progress
     cluster: Cluster | None
 
+    @property
+    def light(self) -> RunContext:
+        """The same run as it travels to a worker: without what listens, and without the cluster."""
+        return replace(self, progress=SilentProgress(), cluster=None)
+
     def child(self, *key: int | str) -> RunContext:
         """The same run with its own random stream, determined by this one's seed and ``key``.
 
@@ -98,6 +113,18 @@ def each(
         waiting = [pool.submit(function, item) for item in items]
         for _, future in zip(turns, waiting, strict=True):
             yield future.result()
+
+
+@contextmanager
+def elsewhere(run: RunContext) -> Iterator[RunContext]:
+    """The run as a worker of a cluster has it, within the block.
+
+    The same random stream; one thread, no cluster, nobody who listens, scratch of its own.
+    """
+    with TemporaryDirectory(prefix="cellula-") as scratch:
+        yield replace(
+            run, threads=1, cluster=None, progress=SilentProgress(), scratch=Path(scratch)
+        )
 
 
 def _number(text: str) -> int:

@@ -14,13 +14,12 @@ from cellula.data.catalogue import source as catalogue
 from cellula.report.references import bibliography
 from cellula.validation.answers import load_metric
 from cellula.validation.competitors import BASELINES
+from cellula.validation.intervals import interval_plan
 from cellula.validation.scoring import scored_metrics
 from cellula.validation.study import Study
 
 __all__ = ["Citation", "bibtex", "citations"]
 
-#: What makes the intervals of every study.
-UNCERTAINTY = "split_conformal"
 #: The first line of an entry, around its key.
 KEY = re.compile(r"^@\w+\{([^,\s]+),\s*$")
 DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>;]+")
@@ -71,8 +70,11 @@ def _of_plugins(study: Study) -> Iterator[tuple[str, str]]:
     for id in sorted({id for claim in study.claim for id in scored_metrics(claim)}):
         for key in load_metric(id).definition.references:
             yield key, f"metric {id.partition('@')[0]}"
-    for key in registry.load("uncertainty", UNCERTAINTY).references:
+    plan = interval_plan(study)
+    for key in plan.method.references:
         yield key, "intervals"
+    for key in () if plan.abstention is None else plan.abstention.references:
+        yield key, "declined questions"
 
 
 def _models(study: Study) -> list[str]:

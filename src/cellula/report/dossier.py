@@ -10,6 +10,7 @@ from cellula.report.sections.cautions import cautions
 from cellula.report.sections.credibility import crosswalk
 from cellula.report.sections.failures import failures, why
 from cellula.report.sections.inputs import data, models
+from cellula.report.sections.intervals import intervals
 from cellula.report.sections.plans import application, experiments, governance
 from cellula.report.sections.requirements import requirements
 from cellula.report.sections.results import agreement
@@ -28,6 +29,7 @@ def sections(record: StudyRecord) -> tuple[Section, ...]:
         data(record),
         models(record),
         agreement(record),
+        intervals(record),
         failures(record),
         why(record),
         *versions(record),

@@ -13,6 +13,7 @@ from cellula.report.blocks import (
     Code,
     Column,
     Facts,
+    Heading,
     Section,
     Standing,
     Status,
@@ -24,6 +25,7 @@ from cellula.report.evaluation_pictures import cells, genes
 from cellula.report.evaluation_ranks import perturbations
 from cellula.report.evaluation_scores import standing
 from cellula.report.evaluation_strata import strata
+from cellula.report.held import held_table
 from cellula.report.page import fill
 from cellula.report.risk import risk_blocks
 from cellula.report.words import value_words
@@ -33,6 +35,8 @@ __all__ = ["render_evaluation"]
 
 #: Fewer units of replication than this say little of others.
 FEW_UNITS = 5
+#: The level of the intervals of a prediction (:class:`cellula.core.prediction.Prediction`).
+INTERVAL_LEVEL = 0.9
 
 
 def render_evaluation(found: Evaluated, command: str) -> str:
@@ -121,7 +125,13 @@ def _risk(found: Evaluated) -> tuple[Section, ...]:
     if not found.doubts:
         return ()
     title = "Does the prediction know where it is wrong?"
-    return (Section("risk", title, "Doubt", risk_blocks(found.doubts)),)
+    blocks: tuple[Block, ...] = risk_blocks(found.doubts)
+    held = found.tables.get("intervals")
+    if held is not None:
+        told = {"level": INTERVAL_LEVEL, "unit": found.setting.unit}
+        rows = [{str(key): row[key] for key in row} for row in held.to_dict("records")]
+        blocks += (Heading("How often its intervals hold"), held_table(told, rows))
+    return (Section("risk", title, "Doubt", blocks),)
 
 
 def _again(found: Evaluated, command: str) -> Section:

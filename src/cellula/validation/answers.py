@@ -24,26 +24,23 @@ from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.core.transform import FittedTransform
-from cellula.data.splits import Fold, Folds, Fraction, held_out_labels, split
-from cellula.evaluation.comparison import compare, concatenate
+from cellula.data.splits import Fold
 from cellula.evaluation.question import distinct
 from cellula.evaluation.score import score
-from cellula.evaluation.uncertainty.split_conformal import SplitConformal, SplitConformalOptions
+from cellula.evaluation.uncertainty.abstention import Abstaining
+from cellula.evaluation.uncertainty.inside_training import InsideTraining
 from cellula.validation.competitors import BASELINES, Competitor
 from cellula.validation.cost import n_parameters
+from cellula.validation.intervals import (
+    Inside,
+    IntervalPlan,
+    calibration_folds,
+    fit_within,
+    inside_training,
+)
 from cellula.validation.study import Claim
 
 __all__ = ["Answer", "ClaimTask", "FoldAnswers", "answer_fold", "load_metric"]
-
-#: A single calibration part must hold this many units; with fewer, all are dealt in turn.
-MANY_UNITS = 100
-#: Share of the labels that calibrate, by how many there are, or the number of parts.
-CALIBRATION_SHARE = 0.1
-CALIBRATION_SHARE_FEW = 0.2
-FEW_LABELS = 100
-CALIBRATION_PARTS = 5
-CALIBRATION_SEED = 1
-TARGET_COVERAGE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +49,7 @@ class ClaimTask:
 
     unit: the unit of replication. metric: that of the first gate. corrections: fold -> the
     transform of batches that was fitted on what the fold shows; empty where none is corrected.
+    intervals: what makes the intervals, calibrated inside training.
     """
 
     data: Dataset
@@ -61,6 +59,12 @@ class ClaimTask:
     folds: tuple[Fold, ...]
     models: tuple[Competitor, ...]
     corrections: Mapping[str, FittedTransform] = field(default_factory=dict)
+    intervals: IntervalPlan = field(default_factory=IntervalPlan)
+
+    @property
+    def inside(self) -> Inside:
+        """How training is split inside."""
+        return Inside(self.claim.kind, self.unit, self.claim.over)
 
     @property
     def n_units(self) -> int:
@@ -90,11 +94,22 @@ class _Training:
 
 
 @dataclass(frozen=True, slots=True)
+class _Fit:
+    """A model fitted on all of a training fold with one seed, and how long that took."""
+
+    of: Competitor
+    seed: int
+    fitted: Fitted
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What one model, fitted with one seed on one training fold, answers.
 
     calibration_score: its score inside training by the claim's first gate, for selection.
-    seconds: of the fit and its answers; n_parameters: of the fit.
+    seconds: of the fit; n_parameters: of the fit. doubts: (queries,) of every batch of the
+    predictions where the study declines questions, else (). reason: why there is no interval.
     """
 
     model: str
@@ -104,6 +119,8 @@ class Answer:
     calibration_score: float
     seconds: float
     n_parameters: int
+    doubts: tuple[NDArray[np.float64], ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,96 +147,79 @@ def answer_fold(
     part = _Training(
         train,
         task.profiles(fold, fold.control) if len(fold.control) else None,
-        _calibration_folds(train, task),
+        calibration_folds(train, task.inside),
     )
     questions = distinct(task.data.take(fold.test))
     baseline: Comparison | None = None
     answers: list[Answer] = []
     for one in task.models:
-        held = _out_of_fold(
-            task, part, one, run.child(task.claim.id, fold.name, one.id, one.seeds[0])
-        )
-        if one.kind == BASELINES[0] and baseline is None:
-            baseline = held
-        if held is not None and baseline is not None:
-            held = replace(held, baseline=baseline.predicted, baseline_name=BASELINES[0])
+        inside: InsideTraining | None = None
         for seed in one.seeds:
             stream = run.child(task.claim.id, fold.name, one.id, seed)
-            answer = _answer(task, part, questions, one, seed, held, stream)
+            began = time.perf_counter()
+            fitted = fit_within(one.model, part.data, part.inner, stream)
+            fit = _Fit(one, seed, fitted, time.perf_counter() - began)
+            if seed == one.seeds[0]:
+                inside = _inside(task, part, fit, baseline, stream)
+                if one.kind == BASELINES[0] and baseline is None and inside is not None:
+                    baseline = inside.held_out
+            answer = _answer(task, part, questions, inside, fit, stream)
             answers.append(answer)
             done(answer)
     return FoldAnswers(fold.name, tuple(answers), _select(task, answers))
+
+
+def _inside(
+    task: ClaimTask,
+    part: _Training,
+    fit: _Fit,
+    baseline: Comparison | None,
+    run: RunContext,
+) -> InsideTraining | None:
+    """What fits that had not seen them say of groups of training, beside the mean response.
+
+    Of the first seed: all seeds of a model are calibrated and compared by the same, for a seed is
+    a draw of the same procedure.
+    """
+    model = fit.of.model
+    found = inside_training(model, part.data, part.inner, task.inside, run, fit.fitted)
+    if found is None:
+        return None
+    trivial = found.held_out if fit.of.kind == BASELINES[0] else baseline
+    if trivial is None:
+        return found
+    held = replace(found.held_out, baseline=trivial.predicted, baseline_name=BASELINES[0])
+    return replace(found, held_out=held)
 
 
 def _answer(
     task: ClaimTask,
     part: _Training,
     questions: QueryTable,
-    one: Competitor,
-    seed: int,
-    held: Comparison | None,
+    inside: InsideTraining | None,
+    fit: _Fit,
     run: RunContext,
 ) -> Answer:
-    """One model with one seed: fitted on all of training, calibrated, asked.
-
-    held: what fits that had not seen them say of profiles of training. All seeds of a model are
-    calibrated and compared by the same: a seed is a draw of the same procedure.
-    """
-    began = time.perf_counter()
-    fitted = _fit(one, part.data, part.inner, run)
-    asked, value = fitted, float("nan")
-    if held is not None:
-        value = score(task.metric, held).value
-        conformal = SplitConformal(SplitConformalOptions(level=TARGET_COVERAGE))
-        asked = conformal.calibrate_on(fitted, held, task.unit)
+    """A fitted model calibrated and asked."""
+    fitted = asked = fit.fitted
+    value, reason = float("nan"), "training cannot be split inside as the claim splits"
+    if inside is not None:
+        value = score(task.metric, inside.held_out).value
+        wrapped = task.intervals.wrap(replace(inside, fitted=fitted))
+        reason, asked = wrapped.reason, wrapped.asked
     predictions = tuple(asked.predict(questions, part.controls, run.child("ask")))
-    seconds = time.perf_counter() - began
-    size = n_parameters(fitted)
-    return Answer(one.id, seed, predictions, fitted, value, seconds, size)
-
-
-def _calibration_folds(train: Dataset, task: ClaimTask) -> tuple[Fold, ...]:
-    """How the training fold is split inside, as the claim splits; () where it cannot be."""
-    claim = task.claim
-    labels = held_out_labels(train, claim.kind, claim.over)
-    n_labels = len(np.unique(labels.codes[~train.is_control]))
-    share = CALIBRATION_SHARE_FEW if n_labels < FEW_LABELS else CALIBRATION_SHARE
-    try:
-        single = split(
-            train, claim.kind, Fraction(fraction=share, seed=CALIBRATION_SEED), claim.over
-        )
-        units = train.labels(task.unit).codes[single[0].test]
-        if len(np.unique(units)) >= MANY_UNITS:
-            return single
-        rule = Folds(folds=min(CALIBRATION_PARTS, n_labels), seed=CALIBRATION_SEED)
-        return split(train, claim.kind, rule, claim.over)
-    except DataError:
-        return ()
-
-
-def _out_of_fold(
-    task: ClaimTask, part: _Training, one: Competitor, run: RunContext
-) -> Comparison | None:
-    """Predictions for training profiles by fits that have not seen them, beside their values."""
-    parts: list[Comparison] = []
-    for fold in part.inner:
-        observed, known = part.data.take(fold.test), part.data.take(fold.train)
-        stream = run.child("inner", fold.name)
-        fitted = _fit(one, known, _calibration_folds(known, task), stream)
-        controls = part.data.take(fold.control) if len(fold.control) else None
-        answers = fitted.predict(distinct(observed), controls, stream.child("ask"))
-        parts.append(compare(observed, answers, controls=controls, unit=task.unit))
-    return concatenate(parts) if parts else None
-
-
-def _fit(one: Competitor, train: Dataset, inner: tuple[Fold, ...], run: RunContext) -> Fitted:
-    """Fit on everything, tuned on the first inner part where there is one."""
-    stream = run.child("fit")
-    if not inner:
-        return one.model.fit(train, None, stream)
-    valid = inner[0].test
-    others = np.setdiff1d(np.arange(train.n_profiles), valid)
-    return one.model.fit(train.take(others), train.take(valid), stream)
+    doubts = tuple(map(asked.doubt, predictions)) if isinstance(asked, Abstaining) else ()
+    return Answer(
+        fit.of.id,
+        fit.seed,
+        predictions,
+        fitted,
+        value,
+        fit.seconds,
+        n_parameters(fitted),
+        doubts,
+        reason,
+    )
 
 
 def _select(task: ClaimTask, answers: list[Answer]) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
 from cellula.core import registry
-from cellula.core.comparison import GeneSets
+from cellula.core.comparison import Comparison, GeneSets
 from cellula.core.dataset import Dataset
 from cellula.core.errors import StudyError
 from cellula.core.metric import MetricDefinition
@@ -22,6 +22,7 @@ from cellula.evaluation.comparison import as_predictions, compare
 from cellula.evaluation.effects import Effects, effects
 from cellula.evaluation.embedding import Embedding, embed
 from cellula.evaluation.gene_sets import match_gene_sets
+from cellula.evaluation.interval_strata import interval_strata, strata_labels
 from cellula.evaluation.panel import MODEL, evaluate
 from cellula.evaluation.panels import FULL, PANELS, metrics_of
 from cellula.evaluation.presets.evaluate import PRESETS, preset_of
@@ -104,9 +105,9 @@ class Evaluated:
     tables: ``scores``, a row a perturbation, context and metric; ``summary``, a row a metric of
     the prediction with its interval, baseline ``b``, ceiling ``r`` and anchored score (of the full
     panel, a row a contestant and metric); where there are such ``strata``, a row a metric and
-    stratum, and ``risk``, a row a share of questions answered. cautions: what to read beside;
-    definitions: of the metrics, by ``name@version``; doubts: what declining answers gains, where
-    the prediction carries intervals.
+    stratum, ``risk``, a row a share of questions answered, and ``intervals``, a row a stratum.
+    cautions: what to read beside; definitions: of the metrics, by ``name@version``; doubts: what
+    declining answers gains, where the prediction carries intervals.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -164,7 +165,9 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
     )
     sides = _sides(real, predicted)
     setting = _setting(asked, sides, real.value_type)
-    doubts = _doubts(real, answers, panel.unit, run)
+    beside = _with_intervals(real, answers, panel.unit)
+    doubts = _doubts(beside, run)
+    held = _held(beside, run)
     names = [str(name).partition("@")[0] for name in panel.scores["metric"].unique()]
     known = [registry.load("metric", name)().definition for name in names]
     return Evaluated(
@@ -175,6 +178,7 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
             "paired": panel.paired,
             **({"spread": panel.spread} if len(panel.spread) else {}),
             **({"risk": doubts[0].curve.frame()} if doubts else {}),
+            **({"intervals": held} if len(held) else {}),
         },
         setting=replace(
             setting,
@@ -188,15 +192,27 @@ def _panel(asked: Asked, run: RunContext) -> Evaluated:
     )
 
 
-def _doubts(
-    real: Dataset, answers: Sequence[Prediction], unit: str, run: RunContext
-) -> tuple[Doubt, ...]:
-    """How well the predicted interval orders the errors; () where there is none."""
+def _with_intervals(real: Dataset, answers: Sequence[Prediction], unit: str) -> Comparison | None:
+    """Real beside predicted groups where the prediction carries intervals, else None."""
     if any(part.lower is None for part in answers) or not real.has_role(unit):
+        return None
+    return compare(real.treated, answers, controls=None, unit=unit)
+
+
+def _doubts(found: Comparison | None, run: RunContext) -> tuple[Doubt, ...]:
+    """How well the predicted interval orders the errors; () where there is none."""
+    if found is None:
         return ()
-    found = compare(real.treated, answers, controls=None, unit=unit)
     told = Doubt.of("interval", found, group_doubt(found, None), run.child("risk").rng)
     return (told,)
+
+
+def _held(found: Comparison | None, run: RunContext) -> pd.DataFrame:
+    """How often the intervals hold, a row a stratum; empty where there are none."""
+    if found is None:
+        return pd.DataFrame()
+    rows = interval_strata(found, strata_labels(found), run.child("held").rng)
+    return pd.DataFrame([asdict(row) for row in rows])
 
 
 def _gene_sets(asked: Asked, readouts: tuple[str, ...], run: RunContext) -> GeneSets | None:

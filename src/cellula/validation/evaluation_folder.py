@@ -19,7 +19,7 @@ __all__ = ["TableFormat", "require_free", "write_evaluation"]
 
 TableFormat: TypeAlias = Literal["csv", "parquet"]
 
-TABLES = ("scores", "summary", "strata", "paired", "spread", "risk")
+TABLES = ("scores", "summary", "strata", "paired", "spread", "risk", "intervals")
 FORMATS = ("csv", "parquet")
 PAGE, COST = "report.html", "cost.json"
 

@@ -30,7 +30,7 @@ from cellula.data.open import open_dataset
 from cellula.data.splits import Fraction, split
 from cellula.io.formats import read, reader_of
 from cellula.io.presence import is_there
-from cellula.validation.fitted_folder import FittedCard, Tuning
+from cellula.validation.fitted_folder import FittedCard, IntervalCard, Tuning, without_intervals
 from cellula.validation.mistakes import mistakes_of
 
 __all__ = [
@@ -237,7 +237,15 @@ def about(card: FittedCard, seed: int) -> dict[str, str]:
         "data_digest": card.data_digest,
         "seed": str(seed),
         "cellula": version("cellula"),
+        **_intervals(card.intervals),
     }
+
+
+def _intervals(told: IntervalCard | None) -> dict[str, str]:
+    """What made the intervals, and at which level; nothing where nobody calibrated them."""
+    if told is None or told.reason:
+        return {}
+    return {"intervals": told.method, "interval_level": str(told.options.get("level", ""))}
 
 
 def control_labels(card: FittedCard) -> tuple[str, ...]:
@@ -322,6 +330,7 @@ def explain(fitted: Fitted, card: FittedCard, row: str | None = None, top: int =
     Raises DataError when the model cannot explain itself, naming those that can, or when it has
     no such row.
     """
+    fitted = without_intervals(fitted, card)
     if not isinstance(fitted, Explaining):
         raise DataError(
             f"the model {card.model!r} cannot explain itself; fit one that can: "

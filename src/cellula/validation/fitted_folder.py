@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,19 +20,23 @@ from cellula.core import registry
 from cellula.core.canonical import hash_bytes, plain
 from cellula.core.claim import ClaimKind
 from cellula.core.errors import DataError
-from cellula.core.model import Fitted
+from cellula.core.model import Fitted, State
 from cellula.core.value_type import ValueType
+from cellula.evaluation.uncertainty.abstention import Abstaining, Abstention, AbstentionOptions
+from cellula.evaluation.uncertainty.inside_training import IntervalMethod, Restoring, Wrapped
 from cellula.io.atomic import replaced_folder, restored, told, write_atomically
 from cellula.io.presence import is_there
 from cellula.io.state import read_state, state_bytes
 
 __all__ = [
     "FittedCard",
+    "IntervalCard",
     "Tuning",
     "fitting_scratch",
     "load_fitted",
     "require_free",
     "save_fitted",
+    "without_intervals",
 ]
 
 CARD, STATE = "model.json", "state.npz"
@@ -46,12 +51,31 @@ class Tuning(BaseModel):
     kind: ClaimKind
 
 
+class IntervalCard(BaseModel):
+    """What makes the intervals of a fitted model, as ``uncertainty`` of a study says it.
+
+    kind: how parts of the data were held out to calibrate; n_units: units of ``unit`` that were;
+    reason: why there is no interval, or "".
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    options: Mapping[str, Any]
+    abstain: AbstentionOptions | None
+    kind: ClaimKind
+    unit: str
+    n_units: int
+    reason: str
+
+
 class FittedCard(BaseModel):
     """What a fitted model is: everything but its arrays.
 
     tier: T0, for nothing was registered and no gate was faced. columns: role -> column of the
     training data, as declared; roles: those they had. numbers: their
-    distinct doses (mol/l) and times (s), by role. control_contexts: where they held
+    distinct doses (mol/l) and times (s), by role. intervals: None where the model's own, if it has
+    any, are not calibrated. control_contexts: where they held
     controls. data_digest: of the opened dataset; sources: SHA-256 by file. versions: by package.
     """
 
@@ -82,6 +106,7 @@ class FittedCard(BaseModel):
     references: tuple[str, ...]
     versions: Mapping[str, str]
     state_sha256: str = ""
+    intervals: IntervalCard | None = None
 
 
 def require_free(folder: Path, *, is_replaced: bool = False) -> None:
@@ -164,12 +189,52 @@ def load_fitted(folder: Path) -> tuple[Fitted, FittedCard]:
         )
     model = registry.create("model", card.model, card.options)
     try:
-        return model.restore(read_state(state)), card
+        return _restoring(card, model).restore(read_state(state)), card
     except KeyError as error:
         raise DataError(
             f"{folder} was written by cellula {card.versions.get('cellula', 'unknown')}, and this "
             f"version of the model {card.model!r} expects {error} in its state; fit it again"
         ) from error
+
+
+def without_intervals(fitted: Fitted, card: FittedCard) -> Fitted:
+    """The model inside the intervals that the card tells of."""
+    if card.intervals is not None and isinstance(fitted, Abstaining):
+        fitted = fitted.fitted
+    if card.intervals is not None and isinstance(fitted, Wrapped):
+        fitted = fitted.fitted
+    return fitted
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """Restores a model within the intervals of a method."""
+
+    method: IntervalMethod
+    model: Restoring
+
+    def restore(self, state: State) -> Fitted:
+        return self.method.restore(state, self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class _Declining:
+    """Restores a model that declines questions."""
+
+    abstention: Abstention
+    inner: Restoring
+
+    def restore(self, state: State) -> Fitted:
+        return self.abstention.restore(state, self.inner)
+
+
+def _restoring(card: FittedCard, model: Restoring) -> Restoring:
+    """What restores the state that the card is of."""
+    told = card.intervals
+    if told is None:
+        return model
+    around = _Around(registry.create("uncertainty", told.method, told.options), model)
+    return around if told.abstain is None else _Declining(Abstention(told.abstain), around)
 
 
 def _read_card(folder: Path) -> FittedCard:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from cellula.core.canonical import hash_json, plain
 from cellula.core.evidence import Evidence
 from cellula.core.gate import Outcome, Verdict
-from cellula.core.run import Progress, RunContext, each, run_context
+from cellula.core.run import Cluster, Progress, RunContext, each, run_context
 from cellula.data.leakage import leak_report
 from cellula.data.splits import Fold
 from cellula.evidence.bundle import write_bundle
@@ -23,6 +23,7 @@ from cellula.validation.answers import Answer, ClaimTask, FoldAnswers, answer_fo
 from cellula.validation.boundary import boundary_evidence
 from cellula.validation.bundling import bundle_files
 from cellula.validation.cautions import cautions_evidence
+from cellula.validation.coverage import interval_evidence
 from cellula.validation.deciding import decide_entry, decide_study, exit_code
 from cellula.validation.eligibility import consent_evidence, licence_evidence
 from cellula.validation.findings import attribution, claim_evidence, gate_evidence
@@ -85,10 +86,12 @@ def run_study(
     describe: Describe,
     progress: Progress,
     threads: int = 1,
+    cluster: Cluster | None = None,
 ) -> Result:
     """Run the inner loop of a registered study and write its bundle.
 
     describe: makes the bundle's RO-Crate description from its files and the study as JSON.
+    cluster: where members of ensembles and settings of a search are fitted; it moves no number.
 
     Entry gates first: when one fails nothing is fitted and no label is opened. Raises
     EvidenceError when the study is not registered or was changed since.
@@ -97,7 +100,9 @@ def run_study(
     study, ledger = prepared.study, workspace.ledger
     ledger.append("run_started", study.study.id, {"study_hash": study.hash, "threads": threads})
     workspace.scratch.mkdir(parents=True, exist_ok=True)
-    run = run_context(study.study.seed, workspace.scratch, threads=threads, progress=progress)
+    run = run_context(
+        study.study.seed, workspace.scratch, threads=threads, progress=progress, cluster=cluster
+    )
     evidence = list(entry_evidence(prepared))
     scored: dict[str, ClaimScores] = {}
     if all(verdict.has_passed for verdict in decide_entry(evidence)):
@@ -151,6 +156,7 @@ def _claim(
         "sealed": registration.sealed[task.claim.id],
     }
     found = [*claim_evidence(task, scores, folds, inputs), *gate_evidence(task, scores, inputs)]
+    found.append(interval_evidence(task, scores, folds, inputs, run))
     if study.explain is not None:
         why = attribution(task, folds, study.explain, inputs)
         found += [why] if why is not None else []

@@ -20,6 +20,7 @@ from cellula.validation.answers import ClaimTask, load_metric
 from cellula.validation.competitors import competitors, model_mistakes, study_models
 from cellula.validation.document import read_document
 from cellula.validation.harmonising import harmonise_mistakes, harmonised
+from cellula.validation.intervals import interval_mistakes, interval_plan
 from cellula.validation.study import UNITS, Claim, Study, parse_study
 
 __all__ = ["PreparedStudy", "prepare", "split_files"]
@@ -63,6 +64,7 @@ def prepare(path: Path, cache: Path | None = None, folder: Path | None = None) -
                 metric=load_metric(claim.gate[0].metric),
                 folds=split(data, claim.kind, claim.hold_out, claim.over),
                 models=competitors(claim, models, data),
+                intervals=interval_plan(study),
             )
         )
     return PreparedStudy(
@@ -71,8 +73,8 @@ def prepare(path: Path, cache: Path | None = None, folder: Path | None = None) -
 
 
 def _check_plugins(study: Study, name: str) -> None:
-    """Raise StudyError listing every model and metric that is not there as the study says."""
-    mistakes = [*harmonise_mistakes(study), *model_mistakes(study)]
+    """Raise StudyError listing every plug-in that is not there as the study says."""
+    mistakes = [*harmonise_mistakes(study), *model_mistakes(study), *interval_mistakes(study)]
     for number, claim in enumerate(study.claim):
         named = {f"gate.{place}.metric": rule.metric for place, rule in enumerate(claim.gate)}
         named |= {f"metrics.{place}": metric for place, metric in enumerate(claim.metrics)}

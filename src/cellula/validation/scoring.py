@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,7 @@ __all__ = [
     "USUAL",
     "ClaimScores",
     "fitted_on",
+    "of_groups",
     "score_claim",
     "scored_metrics",
 ]
@@ -119,7 +120,7 @@ def score_claim(
         view=view,
         fold=fold,
         in_domain={
-            model: _flags(model, folds, view.full[model], fold)
+            model: of_groups(model, folds, view.full[model], fold, "in_domain").astype(bool)
             for model in view.full
             if model != REPLICATE
         },
@@ -285,10 +286,18 @@ def _folds_of_groups(
     return np.repeat([fold.fold for fold in folds], sizes)
 
 
-def _flags(
-    model: str, folds: Sequence[FoldAnswers], comparison: Comparison, fold: NDArray[Any]
-) -> NDArray[np.bool_]:
-    """Whether the model calls each group inside its domain."""
+def of_groups(
+    model: str,
+    folds: Sequence[FoldAnswers],
+    comparison: Comparison,
+    fold: NDArray[Any],
+    what: Literal["in_domain", "doubt"],
+) -> NDArray[Any]:
+    """What a model says of every group of a comparison: (groups,).
+
+    fold: (groups,) the fold of every group; what: whether it calls the group inside its domain, or
+    how much it doubts its answer, where the study declines questions.
+    """
     columns = [name for name in comparison.groups.columns if name != "unit"]
     parts: list[pd.DataFrame] = []
     for one in folds:
@@ -296,10 +305,10 @@ def _flags(
         answer = next(
             a for a in one.answers if a.model == name and (not seed or a.seed == int(seed))
         )
-        for batch in answer.predictions:
-            frame = batch.queries.frame()
-            parts.append(frame.assign(fold=one.fold, in_domain=batch.in_domain))
+        for number, batch in enumerate(answer.predictions):
+            told = batch.in_domain if what == "in_domain" else answer.doubts[number]
+            parts.append(batch.queries.frame().assign(fold=one.fold, told=told))
     known = join_frames(parts).drop_duplicates([*columns, "fold"])
     asked = comparison.groups[columns].assign(fold=fold)
     merged = asked.merge(known, on=[*columns, "fold"], how="left", validate="many_to_one")
-    return np.asarray(merged["in_domain"], bool)
+    return np.asarray(merged["told"])

@@ -18,6 +18,7 @@ from cellula.core.perturbation import PerturbationKind
 from cellula.core.roles import ROLES
 from cellula.data.data_source import DataSource
 from cellula.data.splits import Folds, Fraction
+from cellula.evaluation.uncertainty.abstention import AbstentionOptions
 from cellula.validation.document import parse_document, read_document
 from cellula.validation.experiment_plan import Application, Middle, Outer
 from cellula.validation.governance_plan import Governance, Rights
@@ -32,6 +33,7 @@ __all__ = [
     "GateRule",
     "ModelChoice",
     "Study",
+    "Uncertainty",
     "json_schema",
     "parse_study",
     "read_study",
@@ -208,6 +210,17 @@ class Claim(Strict):
 UNITS = ("donor", "replicate", "batch", "perturbation", "context", "individual")
 
 
+class Uncertainty(Strict):
+    """How the intervals of predictions are made; split conformal ones where it is absent."""
+
+    method: str = "split_conformal"
+    """Name of a registered method of intervals (``cellula plugins``)."""
+    options: dict[str, Any] = {}
+    """Options of that method, such as its ``level``; those not named have their defaults."""
+    abstain: AbstentionOptions | None = None
+    """Which share of questions is declined, by which doubt; nothing is where it is absent."""
+
+
 class ExplainedPerturbation(Strict):
     """A perturbation to explain, and what the literature says of it."""
 
@@ -251,6 +264,8 @@ class Study(Strict):
     """What is claimed of unseen cells."""
     explain: Explain | None = None
     """What is explained."""
+    uncertainty: Uncertainty | None = None
+    """How intervals are made; absent, it is no part of the study's identity."""
     application: Application | None = None
     """What a model that passed may be used for."""
     middle: Middle | None = None
@@ -265,7 +280,8 @@ class Study(Strict):
     @property
     def canonical(self) -> bytes:
         """Canonical JSON of the study: its hash is the study's identity."""
-        return canonical_json(self.model_dump(mode="json"))
+        absent = {"uncertainty"} if self.uncertainty is None else set()
+        return canonical_json(self.model_dump(mode="json", exclude=absent))
 
     @property
     def hash(self) -> str:

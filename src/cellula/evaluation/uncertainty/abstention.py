@@ -13,12 +13,13 @@ from pydantic import Field
 from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
-from cellula.core.model import Fitted, Model, Options, State
+from cellula.core.model import Fitted, Options, State
 from cellula.core.nested import inner_state, nested_state
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.evaluation.uncertainty.difficulty import Difficulty, difficulty_of, half_spread
+from cellula.evaluation.uncertainty.inside_training import InsideTraining, Restoring
 from cellula.evaluation.uncertainty.question_distance import QuestionDistance
 
 __all__ = ["Abstaining", "Abstention", "AbstentionOptions", "group_doubt"]
@@ -129,7 +130,16 @@ class Abstention:
         place = int(np.searchsorted(reached, 1.0 - self.options.share - 1e-9))
         return Abstaining(fitted, float(doubt[order][place]), kept, difficulty)
 
-    def restore(self, state: State, model: Model) -> Abstaining:
+    def wrap_doubt(self, inside: InsideTraining, fitted: Fitted) -> Abstaining:
+        """``fitted``, which is ``inside.fitted`` with its intervals, declining what it doubts.
+
+        Raises DataError as :meth:`calibrate_on`.
+        """
+        if self.options.by == "spread":
+            return self.calibrate_on(fitted, inside.held_out)
+        return self.calibrate_on(fitted, inside.held_out, inside.distance(), inside.distances())
+
+    def restore(self, state: State, model: Restoring) -> Abstaining:
         """The abstaining model whose state this is; ``model`` restores the one inside."""
         distance = None
         if state.meta["has_distance"]:

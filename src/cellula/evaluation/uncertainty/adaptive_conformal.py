@@ -13,12 +13,13 @@ from pydantic import Field
 from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
-from cellula.core.model import Fitted, Model, Options, State
+from cellula.core.model import Fitted, Options, State
 from cellula.core.nested import inner_state, nested_state
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.evaluation.uncertainty.difficulty import Difficulty, difficulty_of
+from cellula.evaluation.uncertainty.inside_training import InsideTraining, Restoring
 from cellula.evaluation.uncertainty.question_distance import QuestionDistance
 from cellula.evaluation.uncertainty.split_conformal import unit_quantile, units_needed, widened
 
@@ -155,8 +156,7 @@ class AdaptiveConformal:
         Raises DataError where distance or spread is asked for and missing, or the spread is that of
         several fits.
         """
-        options = self.options
-        needs_distance = options.strata > 1 or options.difficulty in {"distance", "estimated"}
+        options, needs_distance = self.options, self._needs_distance
         if needs_distance and distance is None:
             raise DataError(
                 "bins of distance, and the difficulties 'distance' and 'estimated', need the "
@@ -191,7 +191,23 @@ class AdaptiveConformal:
             fitted, held_out.readouts, np.stack(half), limits, difficulty, kept, counts
         )
 
-    def restore(self, state: State, model: Model) -> AdaptiveFitted:
+    def wrap(self, inside: InsideTraining) -> AdaptiveFitted:
+        """See :meth:`cellula.evaluation.uncertainty.inside_training.IntervalMethod.wrap`.
+
+        Raises DataError as :meth:`calibrate_on`.
+        """
+        held = inside.held_out
+        if not self._needs_distance:
+            return self.calibrate_on(inside.fitted, held, inside.unit)
+        parts = inside.distance(), inside.distances()
+        return self.calibrate_on(inside.fitted, held, inside.unit, *parts)
+
+    @property
+    def _needs_distance(self) -> bool:
+        options = self.options
+        return options.strata > 1 or options.difficulty in {"distance", "estimated"}
+
+    def restore(self, state: State, model: Restoring) -> AdaptiveFitted:
         """The calibrated model whose state this is; ``model`` restores the one inside."""
         arrays, meta = state.arrays, state.meta
         distance = None

@@ -19,6 +19,7 @@ from cellula.core.run import RunContext
 from cellula.data.splits import Fold
 from cellula.evaluation.comparison import compare, concatenate
 from cellula.evaluation.question import distinct
+from cellula.evaluation.uncertainty.inside_training import InsideTraining, Restoring
 from cellula.evaluation.uncertainty.split_conformal import unit_quantile, units_needed
 from cellula.models.baselines.in_step import in_step
 
@@ -140,26 +141,40 @@ class CvPlus:
             answers = fits[-1].predict(distinct(held), controls, stream.child("ask"))
             parts.append(compare(held, answers, controls=None, unit=unit))
             of_group.append(np.full(len(parts[-1].groups), number))
-        found = concatenate(parts)
+        return self.wrap(
+            InsideTraining(
+                fitted=model.fit(train, None, run.child("fit")),
+                held_out=concatenate(parts),
+                fold=np.concatenate(of_group).astype(np.int64),
+                folds=tuple(folds),
+                of_folds=tuple(fits),
+                train=train,
+                unit=unit,
+            )
+        )
+
+    def wrap(self, inside: InsideTraining) -> CvPlusFitted:
+        """See :meth:`cellula.evaluation.uncertainty.inside_training.IntervalMethod.wrap`."""
+        found = inside.held_out
         needed, n_units = units_needed(self.options.level), len(np.unique(found.unit))
         reason = ""
         if n_units < needed:
             reason = (
-                f"{n_units} unit(s) of {unit}; an interval of {self.options.level:.0%} needs "
-                f"{needed}"
+                f"{n_units} unit(s) of {inside.unit}; an interval of {self.options.level:.0%} "
+                f"needs {needed}"
             )
         return CvPlusFitted(
-            fitted=model.fit(train, None, run.child("fit")),
-            of_folds=tuple(fits),
+            fitted=inside.fitted,
+            of_folds=inside.of_folds,
             readouts=found.readouts,
             level=self.options.level,
             residual=np.abs(found.observed - found.predicted),
-            fold=np.concatenate(of_group).astype(np.int64),
+            fold=inside.fold,
             unit=found.unit,
             reason=reason,
         )
 
-    def restore(self, state: State, model: Model) -> CvPlusFitted:
+    def restore(self, state: State, model: Restoring) -> CvPlusFitted:
         """The fits whose state this is; ``model`` restores each."""
         arrays, meta = state.arrays, state.meta
         names = [f"fold{number}" for number in range(int(meta["n_folds"]))]

@@ -27,6 +27,8 @@ SLOPE_UNITS = 5.0
 LEAST_LOG = -4.0
 #: An estimated difficulty is within exp(-+ this): beyond what was seen a line is not believed.
 MOST_LOG = 2.0
+#: The arrays of a difficulty in their order.
+ARRAYS = ("floor", "slope", "centre", "scale", "typical", "least", "most")
 #: Doses and times below these count as these: 1e-15 mol/l, 1 s.
 LEAST = {"dose_molar": 1e-15, "time_s": 1.0}
 
@@ -46,12 +48,14 @@ class Difficulty:
     centre: Floats
     scale: Floats
     typical: Floats
+    least: Floats
+    most: Floats
 
     @classmethod
     def none(cls, n_readouts: int) -> Difficulty:
         """All questions are equally hard."""
         zero, nothing = np.zeros(n_readouts), np.zeros(0)
-        return cls("none", zero, nothing, nothing, nothing, zero)
+        return cls("none", zero, nothing, nothing, nothing, zero, nothing, nothing)
 
     def of(
         self,
@@ -75,21 +79,24 @@ class Difficulty:
         return self.told_by(signs)[:, None]
 
     def told_by(self, signs: Floats) -> Floats:
-        """Exp of the fitted line at signs (questions, signs): (questions,)."""
-        line = ((signs - self.centre) / self.scale * self.slope).sum(axis=1)
+        """Exp of the fitted line at signs (questions, signs): (questions,).
+
+        Beyond the signs of calibration the line is flat: nothing is known of it there.
+        """
+        line = (
+            (np.clip(signs, self.least, self.most) - self.centre) / self.scale * self.slope
+        ).sum(axis=1)
         return np.asarray(np.exp(np.clip(line, -MOST_LOG, MOST_LOG)))
 
     def state(self) -> State:
         """Arrays and the kind from which :meth:`restore` makes this again."""
-        names = ("floor", "slope", "centre", "scale", "typical")
-        return State({name: getattr(self, name) for name in names}, {"kind": self.kind})
+        return State({name: getattr(self, name) for name in ARRAYS}, {"kind": self.kind})
 
     @classmethod
     def restore(cls, state: State) -> Difficulty:
         """The difficulty of a state."""
         arrays: Any = state.arrays
-        names = ("floor", "slope", "centre", "scale", "typical")
-        return cls(state.meta["kind"], *(arrays[name] for name in names))
+        return cls(state.meta["kind"], *(arrays[name] for name in ARRAYS))
 
 
 def half_spread(lower: Floats | None, upper: Floats | None) -> Floats:
@@ -147,7 +154,8 @@ def difficulty_of(
     scaled = residual**2 / np.where(square > 0, square, 1.0)
     error = np.maximum(0.5 * np.log(np.maximum(scaled.mean(axis=1), 1e-300)), LEAST_LOG)
     centre, scale, slope, others = _line(signs, error, held_out.unit)
-    found = Difficulty(kind, flat.floor, slope, centre, scale, typical)
+    bounds = signs.min(axis=0), signs.max(axis=0)
+    found = Difficulty(kind, flat.floor, slope, centre, scale, typical, *bounds)
     own = ((signs - centre) / scale * others).sum(axis=1)
     return found, np.exp(np.clip(own, -MOST_LOG, MOST_LOG))[:, None]
 
@@ -165,7 +173,8 @@ def _by_spread(held_out: Comparison) -> tuple[Difficulty, Floats]:
         raise DataError("the model's own intervals have no width; use the distance instead")
     floor = FLOOR * np.where(mean > 0, mean, mean.mean())
     nothing = np.zeros(0)
-    found = Difficulty("spread", floor, nothing, nothing, nothing, np.zeros(len(mean)))
+    nothings = nothing, nothing, nothing, np.zeros(len(mean)), nothing, nothing
+    found = Difficulty("spread", floor, *nothings)
     return found, half + floor
 
 

@@ -13,12 +13,13 @@ from pydantic import Field
 
 from cellula.core.comparison import Comparison
 from cellula.core.dataset import Dataset
-from cellula.core.model import Fitted, Model, Options, State
+from cellula.core.model import Fitted, Options, State
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.evaluation.comparison import compare
 from cellula.evaluation.question import joint_codes, labels_of
+from cellula.evaluation.uncertainty.inside_training import InsideTraining, Restoring
 
 __all__ = [
     "ConformalFitted",
@@ -170,7 +171,11 @@ class SplitConformal:
         half_width = unit_quantile(residual, held_out.unit, level)
         return ConformalFitted(fitted, held_out.readouts, level, half_width, scales, n_units)
 
-    def restore(self, state: State, model: Model) -> ConformalFitted:
+    def wrap(self, inside: InsideTraining) -> ConformalFitted:
+        """See :meth:`cellula.evaluation.uncertainty.inside_training.IntervalMethod.wrap`."""
+        return self.calibrate_on(inside.fitted, inside.held_out, inside.unit)
+
+    def restore(self, state: State, model: Restoring) -> ConformalFitted:
         """The calibrated model whose state this is; ``model`` restores the one inside."""
         arrays = {
             name.removeprefix("fitted/"): array

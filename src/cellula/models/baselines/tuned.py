@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -18,7 +18,7 @@ from cellula.core.errors import NotConverged
 from cellula.core.model import Capabilities, Fitted, Model, Options, State
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
-from cellula.core.run import RunContext
+from cellula.core.run import RunContext, each, elsewhere
 from cellula.models.baselines.tuning import train_and_valid
 
 __all__ = ["FittedTuned", "Range", "Tuned", "TunedOptions"]
@@ -66,6 +66,9 @@ class TunedOptions(Options):
     """Option -> a range or the values to choose from; a dot leads inside: ``train.epochs``."""
     trials: int = Field(default=20, ge=1)
     """How many settings are tried; the first is the options as they stand."""
+    at_once: int = Field(default=1, ge=1)
+    """How many are chosen before the first of them is scored: so many threads or workers of a
+    cluster are of use. More search in parallel, a little less well; the cluster changes no bit."""
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
@@ -136,21 +139,19 @@ class Tuned:
             for name, one in sorted(self.options.space.items())
         }
         errors: dict[bytes, tuple[float, Mapping[str, Any]]] = {}
-        for trial in run.progress.track(range(self.options.trials), "settings"):
-            asked = None if trial == 0 else study.ask(space)
-            setting: Mapping[str, Any] = {} if asked is None else asked.params
-            key = canonical_json(setting)
-            if key not in errors:
-                errors[key] = self._error(setting, train, valid, run), setting
-            if asked is not None:
-                error = errors[key][0]
-                is_number = bool(np.isfinite(error))
-                state = optuna.trial.TrialState
-                study.tell(
-                    asked,
-                    error if is_number else None,
-                    state=state.COMPLETE if is_number else state.FAIL,
-                )
+        rounds = range(0, self.options.trials, self.options.at_once)
+        for first in run.progress.track(rounds, "settings"):
+            last = min(first + self.options.at_once, self.options.trials)
+            asked = [None if trial == 0 else study.ask(space) for trial in range(first, last)]
+            settings: list[Mapping[str, Any]] = [one.params if one else {} for one in asked]
+            fresh = {canonical_json(one): one for one in settings}
+            fresh = {key: one for key, one in fresh.items() if key not in errors}
+            tasks = [_Trial(self._model(one), train, valid, run) for one in fresh.values()]
+            for key, error in zip(fresh, _scored(tasks, run), strict=True):
+                errors[key] = error, fresh[key]
+            for one, setting in zip(asked, settings, strict=True):
+                if one is not None:
+                    _tell(study, one, errors[canonical_json(setting)][0])
         best, setting = min(errors.values(), key=lambda one: one[0])
         if not np.isfinite(best):
             raise NotConverged(
@@ -158,25 +159,6 @@ class Tuned:
                 "space, for example to lower learning rates"
             )
         return setting
-
-    def _error(
-        self, setting: Mapping[str, Any], train: Dataset, valid: Dataset, run: RunContext
-    ) -> float:
-        """Mean squared error on the validation part; infinite where the fit does not converge."""
-        held, reference = train_and_valid(train, valid)[1::2]
-        if held is None:
-            return 0.0
-        observed = held.values
-        if reference is not None:
-            observed = observed + reference.at(held.queries().context)[0]
-        control = train.controls or valid.controls
-        try:
-            fitted = self._model(setting).fit(train, None, run.child("fit"))
-        except NotConverged:
-            return float("inf")
-        answers = fitted.predict(held.queries(), control, run.child("ask"))
-        found = np.concatenate([batch.mean for batch in answers])
-        return float(np.mean((found - observed) ** 2))
 
 
 @final
@@ -197,6 +179,57 @@ class FittedTuned:
         """See :meth:`cellula.core.model.Fitted.state`."""
         inner = self.fitted.state()
         return State(inner.arrays, {"tuned": dict(self.chosen), "inner": dict(inner.meta)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A setting to be scored: all that travels."""
+
+    model: Model
+    train: Dataset
+    valid: Dataset
+    run: RunContext
+
+
+def _scored(trials: list[_Trial], run: RunContext) -> Iterator[float]:
+    """The error of every setting, on the run's cluster or its threads; the same bits on any."""
+    if run.cluster is None:
+        yield from each(_error, trials, run)
+    else:
+        yield from run.cluster.map(_error_elsewhere, [replace(t, run=t.run.light) for t in trials])
+
+
+def _error_elsewhere(trial: _Trial) -> float:
+    with elsewhere(trial.run) as run:
+        return _error(replace(trial, run=run))
+
+
+def _error(trial: _Trial) -> float:
+    """Mean squared error on the validation part; infinite where the fit does not converge."""
+    train, run = trial.train, trial.run
+    held, reference = train_and_valid(train, trial.valid)[1::2]
+    if held is None:
+        return 0.0
+    observed = held.values
+    if reference is not None:
+        observed = observed + reference.at(held.queries().context)[0]
+    control = train.controls or trial.valid.controls
+    try:
+        fitted = trial.model.fit(train, None, run.child("fit"))
+    except NotConverged:
+        return float("inf")
+    answers = fitted.predict(held.queries(), control, run.child("ask"))
+    found = np.concatenate([batch.mean for batch in answers])
+    return float(np.mean((found - observed) ** 2))
+
+
+def _tell(study: optuna.Study, trial: optuna.Trial, error: float) -> None:
+    """What a setting came to; one that did not converge has failed."""
+    state = optuna.trial.TrialState
+    if np.isfinite(error):
+        study.tell(trial, error, state=state.COMPLETE)
+    else:
+        study.tell(trial, None, state=state.FAIL)
 
 
 def _study(seed: int) -> optuna.Study:

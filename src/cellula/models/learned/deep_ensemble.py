@@ -20,7 +20,7 @@ from cellula.core.model import Capabilities, Fitted, Model, Options, State
 from cellula.core.nested import inner_state, nested_state
 from cellula.core.prediction import Population, Prediction
 from cellula.core.query import QueryTable
-from cellula.core.run import RunContext, SilentProgress, each
+from cellula.core.run import RunContext, each, elsewhere
 from cellula.models.baselines.answer import HALF_WIDTH
 from cellula.models.baselines.in_step import in_step
 
@@ -87,8 +87,8 @@ class DeepEnsemble:
         if run.cluster is None:
             fitted = tuple(each(_fitted, tasks, run, "members"))
         else:
-            alone = [replace(one, run=_travelling(one.run)) for one in tasks]
-            fitted = tuple(map(self._model().restore, run.cluster.map(_state, alone)))
+            quiet = [replace(one, run=one.run.light) for one in tasks]
+            fitted = tuple(map(self._model().restore, run.cluster.map(_state, quiet)))
         if _is_same(fitted[0].state(), fitted[1].state()):
             raise DataError(
                 f"two members of {self.options.model!r} are the same, so that their spread says "
@@ -159,12 +159,8 @@ def _fitted(task: _Task) -> Fitted:
 
 def _state(task: _Task) -> State:
     """A member fitted elsewhere, as arrays and JSON."""
-    return _fitted(task).state()
-
-
-def _travelling(run: RunContext) -> RunContext:
-    """The run as another machine has it: one thread, no cluster, nobody who listens."""
-    return replace(run, threads=1, cluster=None, progress=SilentProgress())
+    with elsewhere(task.run) as run:
+        return _fitted(replace(task, run=run)).state()
 
 
 def _is_same(one: State, other: State) -> bool:
