@@ -173,6 +173,7 @@ class FittedLatentShift:
             _reference: Reference,
             cells: NDArray[np.float64],
             _rng: np.random.Generator,
+            run: RunContext,
         ) -> NDArray[np.float64]:
             return self._change(query, cells, run)
 
