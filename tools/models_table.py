@@ -101,8 +101,8 @@ TRIALS = (
     Trial(
         "norman_graph_control", 20, (*PERTURBATION, "gp", "ridge"), left_out=("pair_completion",)
     ),
-    Trial("norman_unseen_combination", 20, ("mean_response", "matching_mean", "shrunken_response")),
-    Trial("papalexi_unseen_perturbation", 20, PERTURBATION),
+    Trial("norman_unseen_combination", 6, ("mean_response", "matching_mean", "shrunken_response")),
+    Trial("papalexi_unseen_perturbation", 4, PERTURBATION),
     Trial("tggates_unseen_dose", 5, OFFSETS),
     Trial("tggates_unseen_time", 5, OFFSETS),
     Trial("tggates_unseen_compound", 5, ("mean_response", "row_column_offset")),
