@@ -93,8 +93,8 @@ class DisplacedCells:
             network.to(scope.device)
             states = states_of(network, cells, neighbours, chosen, scope.device)
             profiles = network.vae.measure.inputs(cells.take(wanted).to(scope.device))
-            heard = around(profiles, near.to(scope.device)) if network.near is not None else None
-            hidden = network.hidden(profiles[own], heard)
+            around_it = None if network.own is None else around(profiles, near.to(scope.device))
+            hidden = network.hidden(network.heard(profiles[own], around_it))
         return cls(network, states, profiles.cpu(), own, near, hidden.cpu(), run)
 
     def after(self, changes: Sequence[Change]) -> NDArray[np.float64]:
@@ -116,7 +116,8 @@ class DisplacedCells:
                     floor = -torch.from_numpy(measure.centre)[columns] / spread
                     after = torch.maximum(after, floor)
                 step = after - before
-                heard = step[self.near].mean(dim=1) if network.near is not None else None
-                hidden = network.moved(self.hidden, columns, step[self.own], heard)
+                around_it = None if network.own is None else step[self.near].mean(dim=1)
+                heard = network.heard(step[self.own], around_it)
+                hidden = network.moved(self.hidden, columns, heard)
                 found[number] = network.posterior(hidden)[0].double().numpy()
         return found

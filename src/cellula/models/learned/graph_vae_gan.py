@@ -61,7 +61,10 @@ class GraphVaeGanOptions(Options):
     their mean states visits them from the controls."""
     neighbours: int = Field(default=15, ge=0)
     """Nearest cells of the same stage and question that the encoder hears; 0: no graph."""
-    dimensions: int = Field(default=20, ge=1)
+    own_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of its own profile in what the encoder hears of a cell, beside its neighbours; at 0 the
+    noise of its counts cannot be learned by heart."""
+    dimensions: int = Field(default=10, ge=1)
     """Principal components in which cells are near."""
     clusters: int = Field(default=0, ge=0, le=MOST_CLUSTERS)
     """Clusters of a stage; 0: as many, up to 6, as have the best silhouette; 1 if none is .25."""
@@ -71,8 +74,11 @@ class GraphVaeGanOptions(Options):
     adversary: Adversary = "cross_entropy"
     """What tells drawn from observed profiles: a discriminator (cross_entropy), a critic with a
     gradient penalty (wasserstein), or none."""
-    strength: float = Field(default=0.1, ge=0)
-    """Weight of what the discriminator tells in the decoder's loss."""
+    strength: float = Field(default=1.0, ge=0)
+    """Weight of what the discriminator tells of a cell beside the log likelihood of the cell."""
+    hidden: float = Field(default=0.5, ge=0, lt=1)
+    """Share of readouts hidden from the encoder in a step of training, so that no state hangs on a
+    few of them and a change of few is understood."""
     latent: int = Field(default=16, ge=1)
     """Coordinates of the state of a cell."""
     width: int = Field(default=128, ge=1)
@@ -91,14 +97,15 @@ class GraphVaeGanOptions(Options):
 @dataclass(frozen=True, slots=True)
 class GraphVaeGan:
     """Assumes that cells of a stage vary smoothly, so that a cell's neighbours tell what its own
-    few counts do not, and that stages and perturbations move states by about the same everywhere.
+    few counts do not, and that stages and perturbations move states by about the same
+    everywhere.
 
-    The state z of a cell is found from its profile and the mean of its nearest neighbours of the
-    same stage (a graph convolution [hamilton2017]_), and decoded to counts [lopez2018]_; a
-    discriminator [goodfellow2014]_, or a critic with a gradient penalty [gulrajani2017]_, tells
-    drawn from observed profiles. Clusters of successive stages are joined to tracks by optimal
-    transport (:meth:`FittedGraphVaeGan.tracks`), and changes of genes are encoded to see whether
-    cells of a late stage go back along theirs (:meth:`FittedGraphVaeGan.displaced`). As a model it
+    The state z of a cell is found from the mean of its nearest neighbours of the same stage, by a
+    graph convolution [kipf2017]_ that is blind to the cell itself [batson2019]_, and decoded to its
+    counts [lopez2018]_; a discriminator [goodfellow2014]_, or a critic with a gradient penalty
+    [gulrajani2017]_, tells drawn from observed profiles. Clusters of successive stages are joined
+    to tracks by optimal transport (:meth:`FittedGraphVaeGan.tracks`), and changes of genes are
+    encoded to see whether late cells go back (:meth:`FittedGraphVaeGan.displaced`). As a model it
     answers with the decoded mean move of states [lotfollahi2019]_. The idea is that of UNAGI, from
     its description; the iterated weights of genes are not here.
     """
@@ -111,7 +118,8 @@ class GraphVaeGan:
         frozenset(ClaimKind), needs_control=True, predicts_cells=True
     )
     references: ClassVar[tuple[str, ...]] = (
-        "hamilton2017",
+        "kipf2017",
+        "batson2019",
         "lopez2018",
         "goodfellow2014",
         "gulrajani2017",
@@ -166,7 +174,7 @@ class GraphVaeGan:
         form = VaeForm(o.latent, o.width, likelihood, "arithmetic", False, 0, 0)
         return GraphVae(
             CountVae(form, measure, None),
-            has_graph=o.neighbours > 0,
+            o.own_share if o.neighbours > 0 else None,
             has_critic=o.adversary != "none",
         )
 
@@ -342,6 +350,7 @@ class _Training:
                 options.warm_up,
                 options.adversary,
                 options.strength,
+                options.hidden,
                 scope.device,
             )
             error = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise, permutations
+from itertools import combinations, pairwise, permutations
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from scipy.optimize import linprog
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
 from cellula.kernels.blas_threads import one_blas_thread
+from cellula.kernels.energy import energy_distance
 
 __all__ = ["StageOrder", "Tracks", "clustered", "joined_by_transport", "shortest_path"]
 
@@ -50,7 +51,8 @@ class StageOrder:
         """The stages in their order, and every profile's place among them, -1 for none.
 
         states: (profiles, coordinates), for names whose order is to be found: the shortest path
-        through their means, from that with the largest share of controls. Raises DataError on a
+        by energy distances [szekely2013]_ between their states, from that with the largest share
+        of controls. Raises DataError on a
         stage without a profile, fewer than two stages, or more than eight to be ordered.
         """
         told = np.asarray(data.labels(self.column), object).astype(str)
@@ -79,18 +81,21 @@ class StageOrder:
                 f"column {self.column!r} has {len(names)} names, and the order of more than "
                 f"{MOST_FOUND} is not looked for; give it in the option 'stages'"
             )
-        means = np.stack([states[told == name].mean(axis=0) for name in names])
+        own = [states[told == name] for name in names]
+        own = [x[np.linspace(0, len(x) - 1, min(len(x), MOST_CELLS)).astype(int)] for x in own]
+        way = np.zeros((len(names), len(names)))
+        for i, j in combinations(range(len(names)), 2):
+            way[i, j] = way[j, i] = np.sqrt(max(energy_distance(own[i], own[j]), 0.0))
         share = np.array([data.is_control[told == name].mean() for name in names])
-        return tuple(names[i] for i in shortest_path(means, int(np.argmax(share))))
+        return tuple(names[i] for i in shortest_path(way, int(np.argmax(share))))
 
 
-def shortest_path(points: Floats, first: int) -> list[int]:
-    """The order that visits all points (points, dimensions) in the least way, from ``first``.
+def shortest_path(way: Floats, first: int) -> list[int]:
+    """The order that visits all points in the least way, from ``first``; way: (points, points).
 
     Of all orders, so for few points; the first in lexicographic order of equally short ones.
     """
-    way = np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=2))
-    rest = [i for i in range(len(points)) if i != first]
+    rest = [i for i in range(len(way)) if i != first]
     paths = ([first, *order] for order in permutations(rest))
     return min(paths, key=lambda path: float(sum(way[i, j] for i, j in pairwise(path))))
 

@@ -51,8 +51,8 @@ def group_codes(*columns: NDArray[np.object_] | None) -> NDArray[np.int64]:
 def around(profiles: Tensor, neighbours: Tensor) -> Tensor:
     """The mean profile of everyone's neighbours: (rows, readouts).
 
-    profiles: (cells, readouts); neighbours: (rows, k) positions among them. One step of a mean
-    over sampled neighbours [hamilton2017]_, before any weight is applied.
+    profiles: (cells, readouts); neighbours: (rows, k) positions among them. One step of a
+    convolution on the graph, all edges alike, before any weight is applied.
     """
     n, k = neighbours.shape
     target = torch.arange(n, device=profiles.device).repeat_interleave(k)

@@ -36,35 +36,37 @@ class CellReader(Protocol):
 
 @final
 class GraphVae(nn.Module):
-    """q(z | x, mean x of neighbours) normal; p(x | z) as the likelihood of ``vae`` says.
+    """q(z | what is heard) normal; p(x | z) as the likelihood of ``vae`` says.
 
-    The first layer is W x_i + V mean_j x_j + b over the neighbours j of cell i [hamilton2017]_;
-    without a graph V is not there and this is ``vae``. The critic reads standardised profiles.
+    With a graph a cell hears o x_i + (1 - o) mean_j x_j over its neighbours j, o = ``own``: a
+    convolution, before any weight is applied. With o = 0 the counts of a cell are foretold from
+    those of others, so that its own noise cannot be learned by heart [batson2019]_. Without a graph
+    (``own`` None) a cell hears itself and this is ``vae``. The critic reads standardised profiles.
     """
 
-    def __init__(self, vae: CountVae, *, has_graph: bool, has_critic: bool) -> None:
+    def __init__(self, vae: CountVae, own: float | None, *, has_critic: bool) -> None:
         super().__init__()
-        self.vae = vae
+        self.vae, self.own = vae, own
         n, width = len(vae.measure.rate), vae.form.width
-        self.near = nn.Linear(n, width, bias=False) if has_graph else None
         self.critic = mlp((n, width, width // 2 + 1, 1)) if has_critic else None
 
-    def hidden(self, profile: Tensor, near: Tensor | None) -> Tensor:
-        """The first layer before its norm (cells, width); both (cells, readouts), standardised."""
-        found: Tensor = self.vae.encoder[0](profile)
-        if self.near is not None and near is not None:
-            found = found + self.near(near)
+    def heard(self, profile: Tensor, near: Tensor | None) -> Tensor:
+        """What the encoder reads, or a change of it, of (cells, readouts) each; near: the mean of
+        the neighbours, None without a graph.
+        """
+        if self.own is None or near is None:
+            return profile
+        return self.own * profile + (1.0 - self.own) * near
+
+    def hidden(self, heard: Tensor) -> Tensor:
+        """The first layer before its norm, of what is heard (cells, readouts): (cells, width)."""
+        found: Tensor = self.vae.encoder[0](heard)
         return found
 
-    def moved(self, hidden: Tensor, columns: Tensor, change: Tensor, near: Tensor | None) -> Tensor:
-        """The first layer where some readouts change.
-
-        columns: (changed,) positions of readouts; change: (cells, changed) of a cell's own
-        standardised values; near: the same of the mean of its neighbours.
-        """
-        found = hidden + change @ self.vae.encoder[0].weight[:, columns].T  # type: ignore[index]
-        if self.near is not None and near is not None:
-            found = found + near @ self.near.weight[:, columns].T
+    def moved(self, hidden: Tensor, columns: Tensor, change: Tensor) -> Tensor:
+        """The first layer where ``columns`` of what is heard change, by (cells, columns)."""
+        weight = self.vae.encoder[0].weight
+        found: Tensor = hidden + change @ weight[:, columns].T  # type: ignore[index]
         return found
 
     def posterior(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,7 +103,8 @@ class GraphVaeLoss:
     """-log p(x | z) + w KL, a readout, and the game of decoder and critic.
 
     neighbours: (cells, k) positions in ``cells``; kl_weight: w after ``warm_up``, a share of the
-    training in which it rises from 0; strength: of the critic's voice in the decoder's loss.
+    training in which it rises from 0; strength: of the critic's voice, in nats a cell as the
+    likelihood; hidden: share of readouts that the encoder does not see in a step, at random.
     """
 
     network: GraphVae
@@ -111,6 +114,7 @@ class GraphVaeLoss:
     warm_up: float
     adversary: Adversary
     strength: float
+    hidden: float
     device: torch.device
 
     def __call__(self, step: Step, generator: torch.Generator) -> Tensor:
@@ -118,7 +122,11 @@ class GraphVaeLoss:
         network, vae = self.network, self.network.vae
         reading = self.cells.take(step.rows).to(self.device)
         profile, near = _profiles(network, self.cells, self.neighbours, step.rows, self.device)
-        mean, log_variance = network.posterior(network.hidden(profile, near))
+        heard = network.heard(profile, near)
+        if self.hidden > 0:
+            is_kept = torch.rand(heard.shape, generator=generator) >= self.hidden
+            heard = heard * is_kept.to(heard) / (1.0 - self.hidden)
+        mean, log_variance = network.posterior(network.hidden(heard))
         noise = torch.randn(mean.shape, generator=generator).to(self.device)
         expected = vae.decode(mean + noise * torch.exp(0.5 * log_variance), None)
         weight = self.kl_weight * min(1.0, step.share / max(self.warm_up, 1e-9))
@@ -127,18 +135,18 @@ class GraphVaeLoss:
         if network.critic is None:
             return loss
         fake = network.drawn(reading, expected, generator)
-        return loss + self._game(network.critic, profile, fake, generator)
+        told, fooled = self._game(network.critic, profile, fake, generator)
+        return loss + told + self.strength / profile.shape[1] * fooled
 
     def _game(
         self, critic: nn.Module, real: Tensor, fake: Tensor, generator: torch.Generator
-    ) -> Tensor:
-        """What the critic makes small, and what the decoder does, each by its own weights."""
+    ) -> tuple[Tensor, Tensor]:
+        """What the critic makes small, and what encoder and decoder do, each by its own weights."""
         if self.adversary == "wasserstein":
-            told = critic_loss(critic, real, fake, generator)
-            return told + self.strength * generator_loss(critic, fake)
+            return critic_loss(critic, real, fake, generator), generator_loss(critic, fake)
         told = functional.softplus(critic(fake.detach())).mean()
         told = told + functional.softplus(-critic(real)).mean()
-        return told + self.strength * functional.softplus(-frozen(critic)(fake)).mean()
+        return told, functional.softplus(-frozen(critic)(fake)).mean()
 
 
 def states_of(
@@ -150,7 +158,8 @@ def states_of(
         for start in range(0, len(rows), BLOCK):
             part = rows[start : start + BLOCK]
             profile, near = _profiles(network, cells, neighbours, part, device)
-            found.append(network.posterior(network.hidden(profile, near))[0].cpu())
+            hidden = network.hidden(network.heard(profile, near))
+            found.append(network.posterior(hidden)[0].cpu())
     return np.asarray(torch.cat(found).double().numpy())
 
 
@@ -159,7 +168,7 @@ def _profiles(
 ) -> tuple[Tensor, Tensor | None]:
     """What the encoder sees of some cells, and of their neighbours: (rows, readouts) each."""
     measure = network.vae.measure
-    if network.near is None:
+    if network.own is None:
         return measure.inputs(cells.take(rows).to(device)), None
     wanted, place = torch.unique(
         torch.cat([rows[:, None], neighbours[rows]], dim=1), return_inverse=True
