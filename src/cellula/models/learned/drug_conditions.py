@@ -28,7 +28,7 @@ from cellula.models.baselines.features import SideFeatures
 from cellula.models.baselines.perturbation_embedding import PerturbationEmbedding
 from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.reference import Reference
-from cellula.models.learned.blocks.dose_time import DoseTime
+from cellula.models.learned.blocks.dose_time import DoseTime, scale_of
 from cellula.models.learned.blocks.latent import LatentSpace
 
 __all__ = ["DrugBatch", "DrugConditions"]
@@ -146,9 +146,7 @@ class DrugConditions:
         if reference is not None:
             with one_blas_thread():
                 space = LatentSpace.of(train, dimensions, run.child("space").rng)
-            points = space.encode(reference.means)
-            own = points.std(axis=0)
-            centre, spread = points.mean(axis=0), np.where(own > 1e-9, own, 1.0)
+            centre, spread = scale_of(space.encode(reference.means).T)
         t = bulk.treatments
         return cls(
             graphs,

@@ -24,16 +24,13 @@ from cellula.models.baselines.features import SideFeatures
 from cellula.models.baselines.perturbation_embedding import PerturbationEmbedding
 from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.reference import Reference
+from cellula.models.learned.blocks.dose_time import DoseTime, scale_of
 from cellula.models.learned.blocks.latent import LatentSpace
 
 __all__ = ["ConditionBatch", "Conditions"]
 
 #: Components of the profiles that describe a gene where there is no table of features.
 RANK = 10
-#: Doses and times below these count as these: 1e-15 mol/l, 1 s.
-LEAST = (1e-15, 1.0)
-#: Two doses whose log10 differ by less are one.
-ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +85,7 @@ class Conditions:
     """How questions become tensors, fitted on a training set.
 
     embedding: what is known of components, (labels, features) on one scale; names: components of
-    training; centre, spread: (2,) mean and standard deviation of log10 dose and log10 time;
-    reach: (2, 2) least and greatest of the same, NaN where training has none; context_centre,
+    training; numbers: the scales of dose and time, and how far training reached; context_centre,
     context_spread: (coordinates,) by which the coordinates of a context are standardised;
     domain: of the training perturbations' vectors; control_labels: what controls are called;
     features: the names of their numbers.
@@ -97,9 +93,7 @@ class Conditions:
 
     embedding: PerturbationEmbedding
     names: tuple[str, ...]
-    centre: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    reach: NDArray[np.float64]
+    numbers: DoseTime
     context_centre: NDArray[np.float64]
     context_spread: NDArray[np.float64]
     domain: FeatureDomain
@@ -120,16 +114,12 @@ class Conditions:
         names = tuple(sorted({part for label in labels for part in components(label)}))
         embedding = _embedding(train, bulk, reference, names)
         vectors, is_known = embedding.of_labels(labels)
-        numbers = np.stack(
-            [_log10(bulk.treatments.dose_molar, 0), _log10(bulk.treatments.time_s, 1)]
-        )
         context = space.encode(reference.means)
         return cls(
             embedding,
             names,
-            *_scale(numbers),
-            np.stack([_reach(row) for row in numbers]),
-            *_scale(context.T),
+            DoseTime.of(bulk.treatments.dose_molar, bulk.treatments.time_s),
+            *scale_of(context.T),
             FeatureDomain.of(vectors[is_known]),
             reference.labels,
             _feature_names(train, embedding),
@@ -168,7 +158,7 @@ class Conditions:
             torch.from_numpy(vectors[place]).float(),
             torch.from_numpy(ids[place]),
             torch.from_numpy(is_there[place]),
-            torch.from_numpy(self._numbers(queries)).float(),
+            torch.from_numpy(self.numbers.encode(queries)).float(),
             torch.from_numpy(context[where]).float(),
         )
 
@@ -184,17 +174,13 @@ class Conditions:
         is_near = is_known & self.domain.contains(vectors)
         is_seen = np.array([set(components(label)) <= set(self.names) for label in labels], bool)
         is_control = np.isin(labels, self.control_labels)
-        is_reached = self._in_reach(queries, 0) & self._in_reach(queries, 1)
-        inside = ((is_near | is_seen)[place] & is_reached) | is_control[place]
+        inside = ((is_near | is_seen)[place] & self.numbers.in_reach(queries)) | is_control[place]
         return np.asarray(inside & (label_positions(queries.context, reference.contexts) >= 0))
 
     def state(self) -> State:
         """Arrays and labels from which :meth:`restore` makes this again."""
         own = State(
             {
-                "condition_centre": self.centre,
-                "condition_spread": self.spread,
-                "condition_reach": self.reach,
                 "condition_context_centre": self.context_centre,
                 "condition_context_spread": self.context_spread,
             },
@@ -204,7 +190,7 @@ class Conditions:
                 "condition_features": list(self.features),
             },
         )
-        return joined(own, self.embedding.state(), self.domain.state())
+        return joined(own, self.numbers.state(), self.embedding.state(), self.domain.state())
 
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Conditions:
@@ -212,32 +198,13 @@ class Conditions:
         return cls(
             PerturbationEmbedding.restore(arrays, meta),
             tuple(meta["condition_names"]),
-            arrays["condition_centre"],
-            arrays["condition_spread"],
-            arrays["condition_reach"],
+            DoseTime.restore(arrays),
             arrays["condition_context_centre"],
             arrays["condition_context_spread"],
             FeatureDomain.restore(arrays, meta),
             tuple(meta["condition_controls"]),
             tuple(meta["condition_features"]),
         )
-
-    def _in_reach(self, queries: QueryTable, which: int) -> NDArray[np.bool_]:
-        column = (queries.dose_molar, queries.time_s)[which]
-        low, high = self.reach[which]
-        if column is None or np.isnan(low):
-            return np.full(len(queries), column is None and bool(np.isnan(low)))
-        number = _log10(column, which)
-        return np.asarray((number >= low - ROUNDING) & (number <= high + ROUNDING))
-
-    def _numbers(self, queries: QueryTable) -> NDArray[np.float64]:
-        found = np.zeros((len(queries), 4))
-        for i, column in enumerate((queries.dose_molar, queries.time_s)):
-            if column is not None:
-                value = (_log10(column, i) - self.centre[i]) / self.spread[i]
-                found[:, 2 * i] = np.where(np.isfinite(value), value, 0.0)
-                found[:, 2 * i + 1] = np.isfinite(value)
-        return found
 
 
 def _embedding(
@@ -260,24 +227,3 @@ def _feature_names(train: Dataset, embedding: PerturbationEmbedding) -> tuple[st
     if table is not None:
         return tuple(map(str, table.columns))
     return tuple(f"response component {i + 1}" for i in range(embedding.vectors.shape[1]))
-
-
-def _log10(numbers: NDArray[np.float64], which: int) -> NDArray[np.float64]:
-    return np.asarray(np.log10(np.maximum(numbers, LEAST[which])), np.float64)
-
-
-def _reach(row: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Least and greatest of the numbers that are there; NaN where none is."""
-    there = row[np.isfinite(row)]
-    return np.array([there.min(), there.max()] if len(there) else [np.nan, np.nan])
-
-
-def _scale(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of every row without its NaN; 0 and 1 where there is nothing."""
-    is_finite = np.isfinite(rows)
-    n = np.maximum(is_finite.sum(axis=1), 1)
-    filled = np.where(is_finite, rows, 0.0)
-    mean = filled.sum(axis=1) / n
-    variance = (np.where(is_finite, filled - mean[:, None], 0.0) ** 2).sum(axis=1) / n
-    spread = np.sqrt(variance)
-    return mean, np.where(spread > 1e-12, spread, 1.0)

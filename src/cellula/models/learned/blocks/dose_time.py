@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cellula.core.model import State
 from cellula.core.query import QueryTable
 
-__all__ = ["DoseTime"]
+__all__ = ["DoseTime", "scale_of"]
 
 #: Doses and times below these count as these: 1e-15 mol/l, 1 s.
 LEAST = (1e-15, 1.0)
@@ -33,14 +33,8 @@ class DoseTime:
     @classmethod
     def of(cls, dose_molar: NDArray[np.float64], time_s: NDArray[np.float64]) -> DoseTime:
         """From doses and times of training (treatments,), NaN where there are none."""
-        centre, spread, reach = np.zeros(2), np.ones(2), np.full((2, 2), np.nan)
-        for i, numbers in enumerate((dose_molar, time_s)):
-            there = _log10(numbers[np.isfinite(numbers)], i)
-            if len(there):
-                centre[i], own = there.mean(), there.std()
-                spread[i] = own if own > 1e-12 else 1.0
-                reach[i] = there.min(), there.max()
-        return cls(centre, spread, reach)
+        numbers = np.stack([_log10(dose_molar, 0), _log10(time_s, 1)])
+        return cls(*scale_of(numbers), np.stack([_reach(row) for row in numbers]))
 
     def encode(self, queries: QueryTable) -> NDArray[np.float64]:
         """(queries, 4): standardised log10 dose, whether there is one, the same of time."""
@@ -78,3 +72,20 @@ class DoseTime:
 
 def _log10(numbers: NDArray[np.float64], which: int) -> NDArray[np.float64]:
     return np.asarray(np.log10(np.maximum(numbers, LEAST[which])), np.float64)
+
+
+def _reach(row: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Least and greatest of the numbers that are there; NaN where none is."""
+    there = row[np.isfinite(row)]
+    return np.array([there.min(), there.max()] if len(there) else [np.nan, np.nan])
+
+
+def scale_of(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of every row without its NaN; 0 and 1 where there is nothing."""
+    is_finite = np.isfinite(rows)
+    n = np.maximum(is_finite.sum(axis=1), 1)
+    filled = np.where(is_finite, rows, 0.0)
+    mean = filled.sum(axis=1) / n
+    variance = (np.where(is_finite, filled - mean[:, None], 0.0) ** 2).sum(axis=1) / n
+    spread = np.sqrt(variance)
+    return mean, np.where(spread > 1e-12, spread, 1.0)
