@@ -157,9 +157,7 @@ def _plugins(kind: str, title: str) -> str:
         try:
             plugin = registry.load(kind, name)
         except MissingExtra as missing:
-            parts.append(
-                f"## {name}\n\nNot described here, where an optional package is missing: {missing}\n"
-            )
+            parts.append(f"## {name}\n\nA package is missing to describe it: {missing}\n")
             continue
         parts.append(
             f"## {name}\n\n`{plugin.__module__}.{plugin.__name__}`\n\n{_rst(plugin.__doc__)}"

@@ -101,7 +101,7 @@ def test_bad_input_is_refused(run: RunContext) -> None:
     model = made(train={"epochs": 1})
     with pytest.raises(DataError, match="have no control"):
         model.fit(data.treated, None, run)
-    with pytest.raises(DataError, match="no control|give none back"):
+    with pytest.raises(DataError, match=r"no control|give none back"):
         model.fit(ic50_table(), None, run)
     bare = data.data.copy()
     del bare.layers["counts"]

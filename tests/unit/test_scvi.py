@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scvi_example import blood, neighbours_alike, two_batches
 
 from cellula.core import registry
 from cellula.core.dataset import Dataset
@@ -24,7 +25,6 @@ from cellula.core.value_type import ValueType
 from cellula.data.harmonise.components import principal_components
 from cellula.io.state import read_state, state_bytes
 from cellula.testing.examples import ic50_table, single_cells
-from scvi_example import blood, neighbours_alike, two_batches
 
 #: Warnings of scvi-tools are silent inside a fit; what its import warns of is not ours.
 REASON = "scvi-tools is not installed: pip install 'cellula[scvi]', or make scvi"
@@ -245,7 +245,7 @@ def test_bad_input_is_refused(run: RunContext) -> None:
         model.fit(data.take(np.arange(1)), run)
     empty = data.data.copy()
     empty.X[3] = 0
-    with pytest.raises(DataError, match="profile 'cell3' .* has no count"):
+    with pytest.raises(DataError, match=r"profile 'cell3' .* has no count"):
         model.fit(Dataset(empty, ValueType.COUNTS), run)
     fitted = model.fit(data, run)
     with pytest.raises(DataError, match="fitted on 12 readouts, these data have 11"):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData, read_h5ad
 from mudata import MuData, set_options
+from scvi_example import neighbours_alike
 
 from cellula.core import registry
 from cellula.core.dataset import Dataset
@@ -20,7 +21,6 @@ from cellula.core.value_type import ValueType
 from cellula.io.state import read_state, state_bytes
 from cellula.testing.examples import single_cells
 from cellula.testing.multimodal import two_counts
-from scvi_example import neighbours_alike
 
 REASON = "scvi-tools is not installed: pip install 'cellula[scvi]', or make scvi"
 NAMES = {"totalvi": "protein", "multivi": "atac"}
@@ -103,7 +103,7 @@ def test_bad_input_is_refused(run: RunContext) -> None:
         fitted.apply(other)
     strange = two_counts("protein")
     strange.data.obs["batch"] = pd.Categorical(["never"] * 60)
-    with pytest.raises(DataError, match="has not seen 1 level.*never"):
+    with pytest.raises(DataError, match=r"has not seen 1 level.*never"):
         fitted.apply(strange)
 
 
