@@ -14,7 +14,7 @@ SOURCES := src tests tools docs/conf.py docs/reference_pages.py
 PINS := pyproject.toml constraints.txt
 DEBIAN := chromium
 
-.PHONY: help demo test system check bench docs style changelog clean
+.PHONY: help demo test system check bench scvi docs style changelog clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ $(VENV)/.stamp-test: $(VENV)/.stamp-core
 $(VENV)/.stamp-bench: $(VENV)/.stamp-test
 	@echo "installing the peers that the benchmarks compare with"
 	$(PIP) -e '.[bench]'
+	@touch $@
+
+$(VENV)/.stamp-scvi: $(VENV)/.stamp-test
+	@echo "installing scvi-tools: 150 MB beside what the tests need"
+	$(PIP) -e '.[scvi]'
 	@touch $@
 
 $(VENV)/.stamp-docs: $(VENV)/.stamp-core
@@ -74,6 +79,12 @@ check: $(VENV)/.stamp-test ## format, lint, types, directions of imports, tests,
 bench: $(VENV)/.stamp-bench ## ratios against peers in one run, and the slow tests
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python -m pytest -q -s tests/benchmark --data="$(DATA)"
+
+scvi: $(VENV)/.stamp-scvi ## install the extra scvi and run its tests, which skip without it
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --data="$(DATA)" tests/unit/test_scvi.py \
+		tests/unit/test_scvi_joint.py tests/unit/test_latent_shift.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --data="$(DATA)" -k vi \
+		tests/conformance/test_transform.py tests/conformance/test_model.py
 
 docs: $(VENV)/.stamp-docs ## build the docs into docs/_build/html, every warning an error
 	$(BIN)/python -m sphinx -q -W -n --keep-going -b html docs docs/_build/html

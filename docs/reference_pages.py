@@ -15,6 +15,7 @@ import typer
 
 from cellula.cli.app import app
 from cellula.core import registry
+from cellula.core.errors import MissingExtra
 from cellula.validation.study import json_schema
 
 #: Module of the floor ``core`` -> the title above its contracts.
@@ -153,7 +154,11 @@ def _parts(thing: Any) -> Iterator[tuple[str, str | None]]:
 def _plugins(kind: str, title: str) -> str:
     parts = [f"# {title}\n"]
     for name in registry.names(kind):
-        plugin = registry.load(kind, name)
+        try:
+            plugin = registry.load(kind, name)
+        except MissingExtra as missing:
+            parts.append(f"## {name}\n\nA package is missing to describe it: {missing}\n")
+            continue
         parts.append(
             f"## {name}\n\n`{plugin.__module__}.{plugin.__name__}`\n\n{_rst(plugin.__doc__)}"
         )

@@ -6,6 +6,7 @@ Each may be killed after a time or at its n-th write, or meet a disk that is ful
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -167,10 +168,12 @@ def _import_all() -> None:
     import cellula.validation.exploratory
     import cellula.validation.inner  # noqa: F401
     from cellula.core import registry
+    from cellula.core.errors import MissingExtra
 
     for kind in ("model", "metric", "gate", "reader", "writer", "uncertainty", "source"):
         for name in registry.names(kind):
-            registry.load(kind, name)
+            with contextlib.suppress(MissingExtra):
+                registry.load(kind, name)
 
 
 def _here(asked: dict[str, Any]) -> None:

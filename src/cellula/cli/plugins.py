@@ -23,5 +23,6 @@ def plugins(
         return
     for kind in registry.KINDS:
         for plugin in (item for item in found if item.kind == kind):
-            state = f"  BROKEN: {plugin.problem}" if plugin.problem else ""
+            word = "NOT INSTALLED" if plugin.is_missing else "BROKEN"
+            state = f"  {word}: {plugin.problem}" if plugin.problem else ""
             say(f"{kind:<12} {plugin.name:<30} {plugin.package}{state}")

@@ -1,7 +1,8 @@
 """Plug-ins by name: built-ins and strangers come through the same entry points.
 
 A plug-in is an entry point of the group ``cellula.<kind>``. It is imported when it is asked
-for, never before; listing names imports nothing.
+for, never before; listing names imports nothing. One that does its work through another, whose
+package is optional, says so in its entry point: ``name = "module:Class [extra]"``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from typing import Any
 
 from pydantic import ValidationError
@@ -40,13 +41,17 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A registered plug-in as ``cellula plugins`` lists it; ``problem`` is "" when it loads."""
+    """A registered plug-in as ``cellula plugins`` lists it; ``problem`` is "" when it loads.
+
+    is_missing: whether the problem is an optional package that is not installed.
+    """
 
     kind: str
     name: str
     target: str
     package: str
     problem: str = ""
+    is_missing: bool = False
 
 
 def _points(kind: str) -> dict[str, list[EntryPoint]]:
@@ -112,6 +117,14 @@ def load(kind: str, name: str) -> Any:
 
 
 def _import(kind: str, point: EntryPoint) -> Any:
+    requires = point.dist.requires or () if point.dist else ()
+    for extra in point.extras:
+        for package in _by_extra(requires).get(extra, ()):
+            if not _is_installed(package):
+                raise MissingExtra(
+                    f"{kind} {point.name!r} needs the package {package!r}; install it with: "
+                    f"pip install '{_package(point)}[{extra}]'"
+                )
     try:
         return point.load()
     except ModuleNotFoundError as error:
@@ -141,12 +154,8 @@ def _install(point: EntryPoint, missing: str) -> str:
 
 
 def _extra(requires: Iterable[str], point: EntryPoint, missing: str) -> str:
-    extras: dict[str, list[str]] = {}
-    for line in requires:
-        match = re.match(r"\s*([A-Za-z0-9._-]+).*extra\s*==\s*['\"]([^'\"]+)['\"]", line)
-        if match:
-            extras.setdefault(match[2], []).append(match[1].lower().replace("_", "-"))
-    module = point.value.split(":")[0].rsplit(".", 1)[-1]
+    extras = _by_extra(requires)
+    module = point.module.rsplit(".", 1)[-1]
     for wanted in (point.name, module):
         if wanted in extras:
             return wanted
@@ -156,6 +165,24 @@ def _extra(requires: Iterable[str], point: EntryPoint, missing: str) -> str:
         if any(key in package for package in needed):
             return extra
     return ""
+
+
+def _by_extra(requires: Iterable[str]) -> dict[str, list[str]]:
+    """The packages of every extra, by their names in a registry."""
+    extras: dict[str, list[str]] = {}
+    for line in requires:
+        match = re.match(r"\s*([A-Za-z0-9._-]+).*extra\s*==\s*['\"]([^'\"]+)['\"]", line)
+        if match:
+            extras.setdefault(match[2], []).append(match[1].lower().replace("_", "-"))
+    return extras
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def create(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
@@ -179,14 +206,18 @@ def create(kind: str, name: str, options: Mapping[str, Any] | None = None) -> An
 
 
 def plugins() -> tuple[Plugin, ...]:
-    """Every plug-in of every kind; each is imported, so that a broken one is listed as broken."""
+    """Every plug-in of every kind; each is imported, so that a broken one is listed as broken and
+    one that needs an optional package says how to install it.
+    """
     listed: list[Plugin] = []
     for kind in KINDS:
         for name, points in sorted(_points(kind).items()):
-            problem = ""
+            problem, is_missing = "", False
             try:
                 load(kind, name)
             except (PluginError, MissingExtra) as error:
-                problem = str(error)
-            listed += [Plugin(kind, name, p.value, _package(p), problem) for p in points]
+                problem, is_missing = str(error), isinstance(error, MissingExtra)
+            listed += [
+                Plugin(kind, name, p.value, _package(p), problem, is_missing) for p in points
+            ]
     return tuple(listed)

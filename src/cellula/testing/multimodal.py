@@ -1,4 +1,4 @@
-"""A small dataset of two modalities with coordinates; needs the extra ``multimodal``."""
+"""Small datasets of two modalities; they need the extra ``multimodal``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mudata import MuData, set_options
 from cellula.core.dataset import Dataset
 from cellula.core.value_type import ValueType
 
-__all__ = ["two_modalities"]
+__all__ = ["two_counts", "two_modalities"]
 
 
 def two_modalities(seed: int = 0, n_cells: int = 30) -> Dataset:
@@ -31,3 +31,26 @@ def two_modalities(seed: int = 0, n_cells: int = 30) -> Dataset:
     both.obs["context"] = pd.Categorical([("core", "rim")[i % 2] for i in range(n_cells)])
     both.obs["donor"] = pd.Categorical([f"donor{i % 3}" for i in range(n_cells)])
     return Dataset(both, ValueType.LOG1P)
+
+
+def two_counts(second: str, seed: int = 0, n_cells: int = 60) -> Dataset:
+    """Counts of transcripts and of a second kind of readout of the same cells: two groups of cells
+    that both tell apart, in two batches.
+    """
+    rng = np.random.default_rng(seed)
+    group = np.arange(n_cells) % 2
+    names = pd.DataFrame(index=[f"cell{i}" for i in range(n_cells)])
+    parts = {}
+    for name, width in (("rna", 12), (second, 6)):
+        rate = rng.gamma(2.0, 1.5, size=(2, width)) + 0.5
+        parts[name] = AnnData(
+            rng.poisson(rate[group]).astype(np.float32),
+            names.copy(),
+            pd.DataFrame(index=[f"{name}{i}" for i in range(width)]),
+        )
+        parts[name].X[:, 0] += 1  # no profile without a count
+    with set_options(pull_on_update=False):
+        both = MuData(parts)
+    both.obs["context"] = pd.Categorical([("T", "B")[code] for code in group])
+    both.obs["batch"] = pd.Categorical([f"batch{i // 2 % 2}" for i in range(n_cells)])
+    return Dataset(both, ValueType.COUNTS)

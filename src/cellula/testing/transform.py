@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
+from cellula.core.matrix import dense
 from cellula.core.run import RunContext, run_context
 from cellula.core.transform import FittedTransform, Transform
 from cellula.testing.examples import examples
@@ -66,20 +68,16 @@ class TransformConformance:
         rules.require(
             list(result.obs.index) == list(data.obs.index), "the same profiles in the same order"
         )
-        rules.require(bool(np.isfinite(result.dense()).all()), "every value is finite")
+        _require_finite(rules, result)
         again = self._fit(data, run).apply(data)
-        rules.check_same("the same seed, the same values", result.dense(), again.dense())
+        _check_same(rules, "the same seed, the same", result, again)
 
     def check_state(self, name: str, data: Dataset, run: RunContext) -> None:
         """A transform restored from stored arrays and JSON does the same."""
         rules = self._rules(name)
         fitted = self._fit(data, run)
         restored = self._transform().restore(rules.carry(fitted.state()))
-        rules.check_same(
-            "restored, it gives equal values",
-            fitted.apply(data).dense(),
-            restored.apply(data).dense(),
-        )
+        _check_same(rules, "restored, it gives equal", fitted.apply(data), restored.apply(data))
 
     def check_strange_batch(self, name: str, data: Dataset, run: RunContext) -> None:
         """Profiles of a batch never seen: finite values or a DataError that names it."""
@@ -96,7 +94,7 @@ class TransformConformance:
         except (LookupError, TypeError, ValueError) as error:
             raise NotConformant(f"{rules.subject}: a strange batch gave {error!r}") from error
         else:
-            rules.require(bool(np.isfinite(result.dense()).all()), "every value is finite")
+            _require_finite(rules, result)
 
     def _rules(self, example: str = "") -> Rules:
         subject = f"transform {getattr(self.plugin, 'name', self.plugin)!r}"
@@ -107,3 +105,28 @@ class TransformConformance:
 
     def _fit(self, data: Dataset, run: RunContext) -> Any:
         return self._transform().fit(data, run_context(SEED, run.scratch, threads=run.threads))
+
+
+def _numbers(data: Dataset) -> dict[str, NDArray[Any]]:
+    """The values of every modality and the coordinates of the profiles, by name."""
+    modalities: Mapping[str, Any] = getattr(data.data, "mod", {"": data.data})
+    found: dict[str, NDArray[Any]] = {
+        f"values {name}".rstrip(): dense(part.X) for name, part in modalities.items()
+    }
+    for key in data.data.obsm:
+        array = np.asarray(data.data.obsm[key])
+        if array.dtype.kind == "f":
+            found[f"obsm {key!r}"] = array
+    return found
+
+
+def _require_finite(rules: Rules, data: Dataset) -> None:
+    for name, array in _numbers(data).items():
+        rules.require(bool(np.isfinite(array).all()), f"every number of {name} is finite")
+
+
+def _check_same(rules: Rules, rule: str, left: Dataset, right: Dataset) -> None:
+    one, two = _numbers(left), _numbers(right)
+    rules.require(set(one) == set(two), f"{rule} coordinates", sorted(set(one) ^ set(two)))
+    for name, array in one.items():
+        rules.check_same(f"{rule} {name}", array, two[name])

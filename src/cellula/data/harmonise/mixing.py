@@ -167,10 +167,11 @@ def batch_before_after(
 
     before, after: the same profiles in the same order; what a transform got and gave. They are
     compared in the coordinates that the transform left in ``obsm``, else in the principal
-    components of ``before``. Mixing is judged within strata of equal context, perturbation, dose
-    and time; biology by the labels of context and of perturbation. ``is_mixed`` and
-    ``is_biology_kept`` compare with the options' lines; on more than ``max_profiles`` profiles
-    an even sample over strata and batches is judged. Raises DataError on other profiles.
+    components of ``before``; before is in these too where it left those after alone. Mixing is
+    judged within strata of equal context, perturbation, dose and time; biology by the labels of
+    context and of perturbation. ``is_mixed`` and ``is_biology_kept`` compare with the options'
+    lines; on more than ``max_profiles`` profiles an even sample over strata and batches is
+    judged. Raises DataError on other profiles.
     """
     limits = options or MixingOptions()
     if list(before.obs.index) != list(after.obs.index):
@@ -261,6 +262,9 @@ def _coordinates(before: Dataset, after: Dataset, limits: MixingOptions) -> tupl
     if CORRECTED in obsm and UNCORRECTED in obsm:
         return np.asarray(obsm[UNCORRECTED], float), np.asarray(obsm[CORRECTED], float)
     space = principal_components(before, limits.n_components, limits.max_readouts)
+    left = [key for key in obsm if key not in before.data.obsm]
+    if len(left) == 1:
+        return space.place(before.values), np.asarray(obsm[left[0]], float)
     return space.place(before.values), space.place(after.values)
 
 

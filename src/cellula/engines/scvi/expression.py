@@ -110,7 +110,8 @@ class FittedExpression:
             return replace(data, data=made)
         total = np.full(len(states), PER)
         if data.value_type is ValueType.LOG1P:
-            total = np.array([np.expm1(data.dense(np.array([i]))).sum() for i in range(len(total))])
+            for rows in blocks(len(total)):
+                total[rows] = np.expm1(data.dense(rows)).sum(axis=1)
         values = np.log1p(self._share(states) * total[:, None])
         made = AnnData(values, obs, old.var.copy(), obsm=obsm)
         return replace(data, data=made, value_type=ValueType.LOG1P)
