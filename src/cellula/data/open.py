@@ -15,6 +15,7 @@ from cellula.core.errors import DataError
 from cellula.core.value_type import ValueType
 from cellula.data.catalogue import source as catalogue
 from cellula.data.data_source import DataSource, Layout
+from cellula.data.derived import derived_features
 from cellula.data.embedding import provenance_of
 from cellula.data.features import feature_table, join_labels, join_tables, require_coverage
 from cellula.data.knowledge.embedding import require_independent, sources_of
@@ -47,7 +48,15 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
         tables = [item for item in sources if item.role == f"{role}_features"]
         known = {profiles.name: hashes[profiles.name]}
         contents = [_features(item, paths, known) for item in tables]
-        parts = [feature_table(one, item) for one, item in zip(contents, tables, strict=True)]
+        parts = []
+        for one, item in zip(contents, tables, strict=True):
+            if item.is_derived:
+                frame = derived_features(
+                    one, item, hashes[item.name], lambda: Dataset(data, _value_type(profiles))
+                )
+                parts.append((frame, pd.DataFrame(index=frame.index)))
+            else:
+                parts.append(feature_table(one, item))
         vectors |= _embeddings(contents, tables)
         names = [item.name for item in tables]
         joined[role] = join_tables([features for features, _ in parts], names)
