@@ -21,6 +21,11 @@ from cellula.io.formats import read, write
 from cellula.testing.examples import single_cells
 
 MADE = Provenance({"pairs.tsv": "0" * 64}, "CC-BY-4.0")
+LINKS = """\
+protein1 protein2 combined_score
+9606.ENSP00000000233 9606.ENSP00000356607 490
+9606.ENSP00000000233 9606.ENSP00000427567 198
+"""
 COLUMNS = PairColumns("a", "b", "score", least=2.0)
 
 
@@ -63,11 +68,8 @@ def test_tables_that_are_none_say_so(
 
 
 def test_links_of_string_are_read(tmp_path: Path) -> None:
-    text = (
-        "protein1 protein2 combined_score\n9606.ENSP1 9606.ENSP2 490\n9606.ENSP1 9606.ENSP3 198\n"
-    )
     path = tmp_path / "9606.protein.links.v12.0.txt.gz"
-    path.write_bytes(gzip.compress(text.encode()))
+    path.write_bytes(gzip.compress(LINKS.encode()))
     links = read(path, "string_links")
     assert isinstance(links, pd.DataFrame)
     assert links["combined_score"].tolist() == [490, 198]
