@@ -99,7 +99,7 @@ TRIALS = (
     ),
     Trial("glioblastoma_unseen_context", 40, CONTEXT),
     Trial(
-        "norman_graph_control", 20, (*PERTURBATION, "gp", "ridge"), left_out=("pair_completion",)
+        "norman_graph_control", 6, (*PERTURBATION, "gp", "ridge"), left_out=("pair_completion",)
     ),
     Trial("norman_unseen_combination", 6, ("mean_response", "matching_mean", "shrunken_response")),
     Trial("papalexi_unseen_perturbation", 4, PERTURBATION),

@@ -30,6 +30,7 @@ __all__ = [
     "Fingerprint",
     "Harmonise",
     "Layout",
+    "Pairs",
     "licensing",
     "spdx_expression",
 ]
@@ -123,6 +124,25 @@ class Fingerprint(BaseModel):
     """Whether mirror images differ."""
 
 
+class Pairs(BaseModel):
+    """A table of pairs of genes whose graph gives every gene its coordinates."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    left: str = Field(min_length=1)
+    """The column of one gene of a pair."""
+    right: str = Field(min_length=1)
+    """The column of the other."""
+    weight: str | None = None
+    """The column that tells how sure or strong a pair is; None: all weigh the same."""
+    least: float = Field(default=0.0, ge=0)
+    """Pairs of a lower weight are left out."""
+    dimensions: int = Field(default=10, ge=1)
+    """How many coordinates a gene has."""
+
+
 class DataSource(BaseModel):
     """One file of data: profiles, or features of contexts or of perturbations."""
 
@@ -176,6 +196,11 @@ class DataSource(BaseModel):
     """How structures (``format = "smiles"``) become features; None: radius 2, 1,024 bits."""
     ignore_case: bool = False
     """Whether labels of features find those of the profiles whatever the case of their letters."""
+    responses: int | None = Field(default=None, ge=1)
+    """Features are so many principal components of the responses in these profiles of other
+    cells; perturbation_features only."""
+    pairs: Pairs | None = None
+    """Features are coordinates in the graph of these pairs of genes; perturbation_features only."""
     dose_unit: str | None = None
     """Unit of the dose column."""
     time_unit: str | None = None
@@ -188,7 +213,13 @@ class DataSource(BaseModel):
     @property
     def name(self) -> str:
         """The file's name in messages and in the provenance."""
-        return f"{self.catalogue}:{self.path}" if self.catalogue else self.path
+        path = f"{self.catalogue}:{self.path}" if self.catalogue else self.path
+        return f"{path} (responses)" if self.responses else path
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether the features are computed from what the file holds."""
+        return self.responses is not None or self.pairs is not None
 
     @property
     def is_structures(self) -> bool:
@@ -227,6 +258,8 @@ class DataSource(BaseModel):
 
     def _profile_mistakes(self) -> list[str]:
         mistakes = [] if self.value_type else ["value_type is missing: say what the numbers are"]
+        if self.is_derived:
+            mistakes.append("responses and pairs belong to perturbation_features")
         if self.labels:
             mistakes.append("labels belong to a feature table; obs columns of profiles stay labels")
         if self.embedding:
@@ -266,7 +299,25 @@ class DataSource(BaseModel):
             mistakes.append(f"a layout has no other columns than {layout.rows!r}")
         return mistakes
 
+    def _derived_mistakes(self) -> list[str]:
+        """Mistakes of features that are computed from profiles or from pairs of genes."""
+        mistakes = []
+        if self.role != "perturbation_features" or (self.responses and self.pairs):
+            mistakes.append("responses, or pairs, make perturbation_features")
+        if self.embedding or self.labels or self.harmonise:
+            mistakes.append("computed features have no embedding, labels or harmonise")
+        if self.pairs is not None and (self.columns or self.layout or self.value_type):
+            mistakes.append("the columns of pairs stand in 'pairs': leave the others out")
+        needed = {"perturbation", "control"} - set(self.columns)
+        if self.responses is not None and (self.value_type is None or needed):
+            mistakes.append(
+                "responses need value_type and columns = { perturbation = ..., control = ... }"
+            )
+        return mistakes
+
     def _feature_mistakes(self) -> list[str]:
+        if self.is_derived:
+            return self._derived_mistakes()
         label = self.role.removesuffix("_features")
         mistakes = [
             f"{key} belongs to profiles"

@@ -15,6 +15,7 @@ from cellula.core.errors import DataError
 from cellula.core.value_type import ValueType
 from cellula.data.catalogue import source as catalogue
 from cellula.data.data_source import DataSource, Layout
+from cellula.data.derived import derived_features
 from cellula.data.embedding import provenance_of
 from cellula.data.features import (
     feature_table,
@@ -55,10 +56,15 @@ def open_dataset(sources: Sequence[DataSource], folder: Path, cache: Path | None
         tables = [item for item in sources if item.role == f"{role}_features"]
         known = {profiles.name: hashes[profiles.name]}
         contents = [_features(item, paths, known) for item in tables]
-        parts = [
-            _as_written(feature_table(one, item), item, data.obs)
-            for one, item in zip(contents, tables, strict=True)
-        ]
+        parts = []
+        for one, item in zip(contents, tables, strict=True):
+            if item.is_derived:
+                frame = derived_features(
+                    one, item, hashes[item.name], lambda: Dataset(data, _value_type(profiles))
+                )
+                parts.append((frame, pd.DataFrame(index=frame.index)))
+            else:
+                parts.append(_as_written(feature_table(one, item), item, data.obs))
         structures |= _structures(contents, parts)
         vectors |= _embeddings(contents, tables)
         names = [item.name for item in tables]

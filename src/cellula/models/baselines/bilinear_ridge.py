@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, final
+from itertools import product
+from typing import ClassVar, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from cellula.core.claim import ClaimKind
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
 from cellula.core.model import Capabilities, Options, State
+from cellula.core.perturbation import components
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
@@ -21,6 +23,7 @@ from cellula.kernels.blas_threads import one_blas_thread
 from cellula.models.baselines.answer import Answer, Effects, joined
 from cellula.models.baselines.domain import FeatureDomain
 from cellula.models.baselines.encoding import group_means
+from cellula.models.baselines.feature_blocks import feature_blocks, unit_scaled
 from cellula.models.baselines.perturbation_embedding import PerturbationEmbedding
 from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.reference import Reference
@@ -36,6 +39,8 @@ __all__ = [
 
 #: Ridge penalties tried on validation data.
 CANDIDATES = (0.01, 0.1, 1.0, 10.0, 100.0)
+#: What is chosen: an embedding of perturbations, None for the scores of the genes, and the penalty.
+Setting: TypeAlias = tuple[PerturbationEmbedding | None, float]
 
 
 class BilinearRidgeOptions(Options):
@@ -60,7 +65,9 @@ class BilinearRidge:
     weight), delta = Y - control, center the mean of delta over perturbations. G: the scores of
     the genes on the top principal components of Y, centred by perturbation. P: the row of the
     perturbed gene in G, or its row of perturbation_features where there is such a table; a
-    combination is the sum of its components, a control is 0.
+    combination is the sum of its components, a control is 0. Of several embeddings in the table
+    (columns whose names differ by a number alone) each is scaled to length 1, and validation data
+    choose one of them or all.
     W = (G'G + k I)^-1 G' (delta - center) P (P'P + k I)^-1. Prediction: control + center + G W p.
     Perturbations without an embedding get control + center; where no training perturbation has
     one, all do. In domain: every component has an embedding, and their sum is as near to the
@@ -88,15 +95,16 @@ class BilinearRidge:
                 "have no control; name the column that marks them in the role is_control"
             )
         answer = Answer.of(train, reference, self.options.cells)
-        ridge = self.options.ridge
+        tables = _tables(train, seen)
+        chosen = tables[-1], self.options.ridge
         with one_blas_thread():
             if held is not None:
-                ridge = least_error(
-                    CANDIDATES,
-                    lambda k: self._solve(train, seen, reference, answer, k).effects,
+                chosen = least_error(
+                    tuple(product(tables, CANDIDATES)),
+                    lambda setting: self._solve(setting, seen, reference, answer).effects,
                     held,
                 )
-            return self._solve(train, both, reference, answer, ridge)
+            return self._solve(chosen, both, reference, answer)
 
     def restore(self, state: State) -> FittedBilinearRidge:
         """See :meth:`cellula.core.model.Model.restore`."""
@@ -110,23 +118,36 @@ class BilinearRidge:
         )
 
     def _solve(
-        self, train: Dataset, bulk: Pseudobulk, reference: Reference, answer: Answer, ridge: float
+        self, setting: Setting, bulk: Pseudobulk, reference: Reference, answer: Answer
     ) -> FittedBilinearRidge:
+        embedding, ridge = setting
         labels = bulk.treatments.perturbations
         delta = group_means(bulk.effects(), bulk.treatments.perturbation, len(labels)).T
         genes = gene_scores(delta + reference.means.mean(axis=0)[:, None], self.options.rank)
-        table = train.perturbation_features
-        if table is None:
-            embedding = PerturbationEmbedding(train.readouts, genes)
-        else:
-            vectors = table.to_numpy(np.float64)
-            embedding = PerturbationEmbedding(tuple(map(str, table.index)), vectors)
+        if embedding is None:
+            embedding = PerturbationEmbedding(answer.readouts, genes)
         p, is_known = embedding.of_labels(labels)
         center = delta.mean(axis=1)
         p, residual = p[is_known], (delta - center[:, None])[:, is_known]
         weights = bilinear_weights(residual, genes, p, ridge)
         domain = FeatureDomain.of(p)
         return FittedBilinearRidge(center, genes @ weights, embedding, domain, answer)
+
+
+def _tables(train: Dataset, seen: Pseudobulk) -> tuple[PerturbationEmbedding | None, ...]:
+    """The embeddings to choose from, all together the last; None: the scores of the genes."""
+    table = train.perturbation_features
+    if table is None:
+        return (None,)
+    labels, values = tuple(map(str, table.index)), table.to_numpy(np.float64)
+    blocks = feature_blocks(list(map(str, table.columns)))
+    if len(blocks) < 2:
+        return (PerturbationEmbedding(labels, values),)
+    used = {part for name in seen.treatments.perturbations for part in (name, *components(name))}
+    rows = np.flatnonzero([label in used for label in labels])
+    scaled = [unit_scaled(values[:, block], rows) for block in blocks]
+    together = np.concatenate(scaled, axis=1)
+    return tuple(PerturbationEmbedding(labels, part) for part in (*scaled, together))
 
 
 @final

@@ -24,6 +24,7 @@ from cellula.models.baselines.answer import Answer, Effects, joined
 from cellula.models.baselines.bilinear_ridge import gene_scores
 from cellula.models.baselines.domain import FeatureDomain
 from cellula.models.baselines.encoding import group_means, unique_labels
+from cellula.models.baselines.feature_blocks import feature_blocks
 from cellula.models.baselines.features import SideFeatures
 from cellula.models.baselines.gaussian_process import GaussianProcess, fit_gaussian_process
 from cellula.models.baselines.perturbation_embedding import PerturbationEmbedding
@@ -54,11 +55,13 @@ class GpOptions(Options):
 class _Coordinates:
     """How questions become coordinates.
 
-    embedding: of perturbations; contexts, of_context: labels and (contexts + 1, d) coordinates,
-    the last row for any other; center, spread: (2,) of log10 dose and log10 time.
+    embedding: of perturbations; groups: its columns by source; contexts, of_context: labels and
+    (contexts + 1, d) coordinates, the last row for any other; center, spread: (2,) of log10 dose
+    and log10 time.
     """
 
     embedding: PerturbationEmbedding
+    groups: tuple[NDArray[np.int64], ...]
     contexts: tuple[str, ...]
     of_context: NDArray[np.float64]
     center: NDArray[np.float64]
@@ -76,7 +79,8 @@ class _Coordinates:
             if column is not None:
                 value = (np.log10(np.maximum(column, LEAST[i])) - self.center[i]) / self.spread[i]
                 numbers[:, i] = np.where(np.isfinite(value), value, 0.0)
-        blocks = [vectors[inverse], self.of_context[found], numbers]
+        parts = [vectors[inverse][:, group] for group in self.groups]
+        blocks = [*parts, self.of_context[found], numbers]
         return blocks, is_known[inverse], found >= 0
 
 
@@ -88,13 +92,14 @@ class Gp:
 
     Responses, less the mean over perturbations, are written in their principal components; each
     component is a Gaussian process with a squared-exponential kernel of the perturbation's
-    vector (perturbation_features; without them the scores of the gene of its name; else its name),
-    the context's (context_features; else components of the control means), and log10 dose and
-    time. Length scales and every component's noise are those of the largest marginal likelihood
-    in training, so that what says nothing is not used. The interval of a pseudobulk holds the
-    variance of the process, its noise, and what the components leave. A perturbation of which
-    nothing is known has the mean response and the widest interval; an unknown context counts as
-    the average one; both are out of domain.
+    vector (perturbation_features, each of several embeddings with a length scale of its own;
+    without them the scores of the gene of its name; else its name), the context's
+    (context_features; else components of the control means), and log10 dose and time. Length
+    scales and every component's noise are those of the largest marginal likelihood in training,
+    so that what says nothing is not used. The interval of a pseudobulk holds the variance of the
+    process, its noise, and what the components leave. A perturbation of which nothing is known has
+    the mean response and the widest interval; an unknown context counts as the average one; both
+    are out of domain.
     """
 
     options: GpOptions
@@ -143,6 +148,7 @@ class Gp:
         names = ("lengths", "signal", "noise", "vectors", "values", "rotated")
         coordinates = _Coordinates(
             PerturbationEmbedding.restore(arrays, meta),
+            tuple(arrays[f"gp_group{g}"] for g in range(int(meta["gp_groups"]))),
             tuple(meta["gp_contexts"]),
             arrays["gp_of_context"],
             arrays["gp_center"],
@@ -205,8 +211,9 @@ class FittedGp:
             "gp_center": c.center,
             "gp_spread": c.spread,
             **{f"gp_block{b}": block for b, block in enumerate(p.blocks)},
+            **{f"gp_group{g}": group for g, group in enumerate(c.groups)},
         }
-        own = State(arrays, {"gp_contexts": list(c.contexts)})
+        own = State(arrays, {"gp_contexts": list(c.contexts), "gp_groups": len(c.groups)})
         return joined(own, c.embedding.state(), self.domain.state(), self.answer.state())
 
 
@@ -220,7 +227,11 @@ def _coordinates(train: Dataset, bulk: Pseudobulk, reference: Reference | None) 
     spread = np.where(spread > 1e-12, spread, 1.0)
     contexts, vectors = _contexts(train, bulk, reference)
     padded = np.concatenate([vectors, np.zeros((1, vectors.shape[1]))])
-    return _Coordinates(_embedding(train, bulk, reference), contexts, padded, center, spread)
+    embedding = _embedding(train, bulk, reference)
+    groups: tuple[NDArray[np.int64], ...] = (np.arange(embedding.vectors.shape[1]),)
+    if train.perturbation_features is not None:
+        groups = feature_blocks(list(map(str, train.perturbation_features.columns)))
+    return _Coordinates(embedding, groups, contexts, padded, center, spread)
 
 
 def _embedding(

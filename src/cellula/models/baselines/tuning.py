@@ -1,8 +1,9 @@
-"""Choosing one number of a model by its error on validation data."""
+"""Choosing a setting of a model by its error on validation data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.reference import Reference, responses
 
 __all__ = ["least_error", "squared_error", "train_and_valid"]
+
+Candidate = TypeVar("Candidate")
 
 
 def train_and_valid(
@@ -36,7 +39,7 @@ def squared_error(effect: Effect, held: Pseudobulk) -> float:
 
 
 def least_error(
-    candidates: Sequence[float], effect_of: Callable[[float], Effect], held: Pseudobulk
-) -> float:
+    candidates: Sequence[Candidate], effect_of: Callable[[Candidate], Effect], held: Pseudobulk
+) -> Candidate:
     """The candidate whose fitted effect has the least error on ``held``; the first of equals."""
     return min(candidates, key=lambda candidate: squared_error(effect_of(candidate), held))
