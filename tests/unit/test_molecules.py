@@ -9,7 +9,7 @@ from rdkit.Chem import AllChem, DataStructs
 
 from cellula.core.dataset import Provenance
 from cellula.core.errors import DataError
-from cellula.data.data_source import Fingerprint
+from cellula.data.feature_options import Fingerprint
 from cellula.data.knowledge.embedding import require_independent
 from cellula.data.molecules.fingerprints import fingerprint_embedding, fingerprints
 from cellula.data.molecules.graphs import MolecularGraphs

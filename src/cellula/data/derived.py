@@ -9,7 +9,8 @@ from anndata import AnnData
 
 from cellula.core.dataset import Dataset, Provenance
 from cellula.core.errors import DataError
-from cellula.data.data_source import DataSource, Pairs
+from cellula.data.data_source import DataSource
+from cellula.data.feature_options import Pairs
 from cellula.data.knowledge.embedding import GeneEmbedding, group_digests, require_independent
 from cellula.data.knowledge.pairs import PairColumns, pair_graph
 from cellula.data.knowledge.responses import response_embedding

@@ -10,7 +10,8 @@ import pandas as pd
 
 from cellula.core.errors import DataError, MissingExtra
 from cellula.core.perturbation import components
-from cellula.data.data_source import DataSource, Fingerprint
+from cellula.data.data_source import DataSource
+from cellula.data.feature_options import Fingerprint
 from cellula.data.roles import keep_rows, label_text, require_columns
 
 __all__ = ["StructureTable", "structure_table"]

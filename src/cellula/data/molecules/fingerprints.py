@@ -11,7 +11,7 @@ from rdkit.Chem import rdFingerprintGenerator
 
 from cellula.core.canonical import hash_json
 from cellula.core.dataset import Provenance
-from cellula.data.data_source import Fingerprint
+from cellula.data.feature_options import Fingerprint
 from cellula.data.knowledge.embedding import GeneEmbedding
 from cellula.data.molecules.standard import molecule
 

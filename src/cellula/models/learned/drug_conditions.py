@@ -17,7 +17,7 @@ from cellula.core.model import State
 from cellula.core.perturbation import components
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
-from cellula.data.data_source import Fingerprint
+from cellula.data.feature_options import Fingerprint
 from cellula.data.molecules.fingerprints import fingerprints
 from cellula.data.molecules.graphs import MolecularGraphs
 from cellula.kernels.blas_threads import one_blas_thread
