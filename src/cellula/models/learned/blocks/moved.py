@@ -18,11 +18,12 @@ from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
 from cellula.kernels.blas_threads import one_blas_thread
-from cellula.models.baselines.answer import Answer
+from cellula.models.baselines.answer import HALF_WIDTH, Answer
 from cellula.models.baselines.calibrated import recount_to
 from cellula.models.baselines.encoding import label_positions, unique_labels
 from cellula.models.baselines.population import MIN_CELLS, ControlCells, drawn, query_stream
 from cellula.models.baselines.reference import Reference, control_rows
+from cellula.models.learned.blocks.dropout import Passes
 
 __all__ = ["Move", "MovedCells"]
 
@@ -58,9 +59,12 @@ class MovedCells:
     """What every answer of such a model shares.
 
     answer: readouts, value type, control means of training and the most cells of a population.
+    passes: thinned networks whose spread [gal2016]_ is the interval of the mean, None for no
+    interval. It is what the network does not know, not what a measurement may differ by: calibrate.
     """
 
     answer: Answer
+    passes: Passes | None = None
 
     def stream(
         self,
@@ -135,6 +139,16 @@ class MovedCells:
         mean = base + change.mean(axis=0)
         if self.answer.value_type.is_non_negative:
             mean = np.maximum(mean, 0.0)
+        half = None
+        if self.passes is not None:
+            half = np.zeros_like(mean)
+            if not is_control[0]:
+                half = HALF_WIDTH * self.passes.spread(
+                    lambda: _mean_change(move, query, reference, values, run), run
+                )
+        lower, upper = (None, None) if half is None else (mean - half, mean + half)
+        if lower is not None and self.answer.value_type.is_non_negative:
+            lower = np.maximum(lower, 0.0)
         is_enough = self.answer.value_type is not ValueType.LOG1P or len(rows) >= MIN_CELLS
         return Prediction(
             query,
@@ -142,6 +156,8 @@ class MovedCells:
             self.answer.value_type,
             mean,
             in_domain(query, reference) & is_known & is_enough,
+            lower,
+            upper,
             cells=_population(query, change, chosen, controls, rng),
         )
 
@@ -151,8 +167,21 @@ class MovedCells:
 
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> MovedCells:
-        """The answers of a state."""
+        """The answers of a state, without passes."""
         return cls(Answer.restore(arrays, meta))
+
+
+def _mean_change(
+    move: Move,
+    query: QueryTable,
+    reference: Reference,
+    values: NDArray[np.float64],
+    run: RunContext,
+) -> NDArray[np.float64]:
+    """The mean change of the cells, (1, readouts), each pass with the same noise."""
+    rng = query_stream(query, 0, run.child("passes"))
+    change = np.asarray(move(query, reference, values, rng), np.float64)
+    return np.asarray(change.mean(axis=0, keepdims=True))
 
 
 def _population(
