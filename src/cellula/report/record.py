@@ -74,6 +74,12 @@ class StudyRecord:
         return found if isinstance(found, Mapping) else {}
 
     @property
+    def interval_level(self) -> float:
+        """The level of the intervals of predictions, as the study file says."""
+        options = self.part("uncertainty").get("options") or {}
+        return float(options.get("level", 0.9))
+
+    @property
     def has_scores(self) -> bool:
         """Whether any claim has been scored."""
         return any(item.kind == "scores" for item in self.evidence)

@@ -19,7 +19,7 @@ from cellula.evaluation.risk_coverage import Doubt, thinned
 from cellula.validation.answers import Answer, ClaimTask, FoldAnswers
 from cellula.validation.scoring import SELECTED, ClaimScores, of_groups
 
-__all__ = ["interval_evidence"]
+__all__ = ["grouping_columns", "interval_evidence"]
 
 
 def interval_evidence(

@@ -51,7 +51,7 @@ class FlowMatching:
     capabilities: ClassVar[Capabilities] = Capabilities(
         frozenset(ClaimKind), needs_control=True, predicts_cells=True
     )
-    references: ClassVar[tuple[str, ...]] = ("lipman2023", "tong2024")
+    references: ClassVar[tuple[str, ...]] = ("lipman2023", "tong2024", "gal2016")
 
     def fit(self, train: Dataset, valid: Dataset | None, run: RunContext) -> FittedMover:
         """Fit on both; epochs and share are tuned where there is valid.

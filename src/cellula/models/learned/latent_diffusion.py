@@ -67,6 +67,7 @@ class LatentDiffusion:
         "song2021",
         "ho2022",
         "meng2022",
+        "gal2016",
     )
 
     def fit(self, train: Dataset, valid: Dataset | None, run: RunContext) -> FittedMover:

@@ -32,6 +32,7 @@ from cellula.models.learned.blocks.count_vae import (
     Likelihood,
     VaeForm,
 )
+from cellula.models.learned.blocks.dropout import Passes, with_dropout
 from cellula.models.learned.blocks.latent import LatentSpace
 from cellula.models.learned.blocks.latent_moves import LatentMoves
 from cellula.models.learned.blocks.moved import MovedCells
@@ -77,6 +78,10 @@ class NbVaeOptions(Options):
     """Share of the training in which that weight rises from 0."""
     cells: int = Field(default=300, ge=0)
     """The most cells of a predicted population; 0: means only."""
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of hidden units that are dropped in a step of training."""
+    passes: int = Field(default=0, ge=0)
+    """Passes with dropout left on, whose spread becomes the interval; 0: no interval."""
     train: TrainOptions = TrainOptions(epochs=40, batch=128, learning_rate=3e-3)
     """How the network is trained."""
 
@@ -118,6 +123,7 @@ class NbVae:
         "lotfollahi2019",
         "lotfollahi2023",
         "ganin2016",
+        "gal2016",
     )
 
     def fit(self, train: Dataset, valid: Dataset | None, run: RunContext) -> FittedNbVae:
@@ -143,7 +149,8 @@ class NbVae:
             epochs = 1 + self._trained([train], own, basis, epochs, held, run)[1]
         parts = [train] if valid is None else [train, valid]
         network, _, moves = self._trained(parts, both, basis, epochs, None, run)
-        answer = MovedCells.of(train, valid, reference, self.options.cells)
+        passes = Passes.of(network, self.options.passes)
+        answer = MovedCells.of(train, valid, reference, self.options.cells, passes)
         return FittedNbVae(self.options, network, space, conditions, moves, answer)
 
     def restore(self, state: State) -> FittedNbVae:
@@ -151,7 +158,7 @@ class NbVae:
         conditions = Conditions.restore(state.arrays, state.meta)
         measure = Measure.restore(state.arrays, state.meta)
         form = self._form(measure, *map(int, state.meta["vae_classes"]))
-        network = CountVae(form, measure, conditions)
+        network = with_dropout(CountVae(form, measure, conditions), self.options.dropout)
         load_weights(network, state.arrays)
         network.eval()
         return FittedNbVae(
@@ -160,7 +167,7 @@ class NbVae:
             LatentSpace.restore(state.arrays, state.meta),
             conditions,
             LatentMoves.restore(state.arrays, state.meta),
-            MovedCells.restore(state.arrays, state.meta),
+            MovedCells.restore(state.arrays, state.meta, Passes.of(network, self.options.passes)),
         )
 
     @property
@@ -195,7 +202,8 @@ class NbVae:
         with torch_scope(run, "nb_vae") as scope:
             n_classes = (len(bulk.treatments) + 1, len(reference.contexts))
             form = self._form(basis.measure, *(n_classes if options.adversary > 0 else (0, 0)))
-            network = CountVae(form, basis.measure, basis.conditions).to(scope.device)
+            network = CountVae(form, basis.measure, basis.conditions)
+            network = with_dropout(network, self.options.dropout).to(scope.device)
             loss = self._loss(network, cells, bulk, basis, scope)
             order = Positions(len(cells), train.batch, scope.generator.initial_seed() % 2**62)
             steps = Steps(order, options.train.epochs)

@@ -24,6 +24,7 @@ from cellula.models.baselines.encoding import group_means
 from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.tuning import train_and_valid
 from cellula.models.learned.blocks.checkpoint import data_fingerprint, fingerprint
+from cellula.models.learned.blocks.dropout import Passes, with_dropout
 from cellula.models.learned.blocks.scope import TorchScope, torch_scope
 from cellula.models.learned.blocks.trainer import Positions, TrainOptions, fit_network
 from cellula.models.learned.blocks.training_cells import require_enough
@@ -61,6 +62,10 @@ class PerturbationGraphOptions(Options):
     """The error enters the loss to the power 2 + focus; 2 in [roohani2024]_, 0: squared error."""
     direction: float = Field(default=0.1, ge=0)
     """Weight of the penalty of a wrong sign."""
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of hidden units that are dropped in a step of training."""
+    passes: int = Field(default=0, ge=0)
+    """Passes with dropout left on, whose spread becomes the interval; 0: no interval."""
     cells: int = Field(default=300, ge=0)
     """The most cells of a predicted population; 0: means only."""
     train: TrainOptions = TrainOptions(epochs=200, batch=32, learning_rate=3e-3)
@@ -95,7 +100,7 @@ class PerturbationGraph:
         needs_perturbation_features=True,
         predicts_cells=True,
     )
-    references: ClassVar[tuple[str, ...]] = ("roohani2024", "kipf2017", "velickovic2018")
+    references: ClassVar[tuple[str, ...]] = ("roohani2024", "kipf2017", "velickovic2018", "gal2016")
 
     def fit(
         self, train: Dataset, valid: Dataset | None, run: RunContext
@@ -124,7 +129,8 @@ class PerturbationGraph:
                 strength = _strength(first, held)
         with torch_scope(run, "perturbation_graph") as scope:
             last, _ = self._fitted(genes, both, None, answer, epochs, scope, run, inputs)
-        return replace(last, scale=strength * last.scale)
+        passes = Passes.of(last.network, own.passes)
+        return replace(last, scale=strength * last.scale, passes=passes)
 
     def _fitted(
         self,
@@ -140,7 +146,7 @@ class PerturbationGraph:
         """The network on the responses of ``bulk``, and its best number of epochs."""
         own = self.options
         genes = genes.trained_on(bulk.treatments.perturbations)
-        network = PerturbedGenesNetwork(genes, own.width, own.hops, own.layer)
+        network = self._network(genes)
         network.to(scope.device)
         labels = bulk.treatments.perturbation[bulk.treatment]
         center = group_means(bulk.values, labels, len(bulk.treatments.perturbations)).mean(axis=0)
@@ -178,26 +184,35 @@ class PerturbationGraph:
         """See :meth:`cellula.core.model.Model.restore`."""
         arrays, meta = state.arrays, state.meta
         genes = PerturbedGenes.restore(arrays, meta)
-        own = self.options
-        network = PerturbedGenesNetwork(genes, own.width, own.hops, own.layer)
+        network = self._network(genes)
         load_weights(network, arrays)
         network.double().eval()
         answer = Answer.restore(arrays, meta)
+        passes = Passes.of(network, self.options.passes)
         return FittedPerturbationGraph(
-            genes, network, arrays["center"], float(meta["graph_scale"]), answer
+            genes, network, arrays["center"], float(meta["graph_scale"]), answer, passes
         )
+
+    def _network(self, genes: PerturbedGenes) -> PerturbedGenesNetwork:
+        own = self.options
+        network = PerturbedGenesNetwork(genes, own.width, own.hops, own.layer)
+        return with_dropout(network, own.dropout)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class FittedPerturbationGraph:
-    """center: (readouts,) the mean response; scale: of the network's departures from it."""
+    """center: (readouts,) the mean response; scale: of the network's departures from it.
+
+    passes: thinned networks whose spread [gal2016]_ becomes the interval, None for no interval.
+    """
 
     genes: PerturbedGenes
     network: PerturbedGenesNetwork
     center: NDArray[np.float64]
     scale: float
     answer: Answer
+    passes: Passes | None = None
 
     def questions(self, queries: QueryTable) -> Questions:
         """The questions as the network reads them, against the controls of training."""
@@ -233,7 +248,11 @@ class FittedPerturbationGraph:
         def effects(batch: QueryTable) -> Effects:
             with torch_scope(run, "perturbation_graph") as scope:
                 self.network.to(scope.device)
-                return self.effects(batch)
+                found = self.effects(batch)
+                if self.passes is None:
+                    return found
+                spread = self.passes.spread(lambda: self.effects(batch).mean, run)
+                return replace(found, spread=spread)
 
         return self.answer.stream(queries, effects, control, run)
 

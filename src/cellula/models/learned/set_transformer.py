@@ -25,6 +25,7 @@ from cellula.models.learned.blocks.base_effect import BaseEffect
 from cellula.models.learned.blocks.cell_sets import CellSets, contexts_of_few
 from cellula.models.learned.blocks.conditions import Conditions
 from cellula.models.learned.blocks.context_reach import ContextReach
+from cellula.models.learned.blocks.dropout import Passes, with_dropout
 from cellula.models.learned.blocks.latent import LatentSpace
 from cellula.models.learned.blocks.moved import MovedCells
 from cellula.models.learned.blocks.scope import TorchScope, torch_scope
@@ -64,6 +65,10 @@ class SetTransformerOptions(Options):
     is nearer on validation data, without them the mean response."""
     cells: int = Field(default=300, ge=0)
     """The most cells of a predicted population; 0: means only."""
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of hidden units that are dropped in a step of training."""
+    passes: int = Field(default=0, ge=0)
+    """Passes with dropout left on, whose spread becomes the interval; 0: no interval."""
     train: TrainOptions = TrainOptions(epochs=30, batch=512)
     """How the network is trained; ``batch`` counts cells, so a step has batch / set_size sets."""
 
@@ -99,7 +104,7 @@ class SetTransformer:
     capabilities: ClassVar[Capabilities] = Capabilities(
         frozenset(ClaimKind), needs_control=True, predicts_cells=True
     )
-    references: ClassVar[tuple[str, ...]] = ("lee2019", "vaswani2017", "szekely2013")
+    references: ClassVar[tuple[str, ...]] = ("lee2019", "vaswani2017", "szekely2013", "gal2016")
 
     def fit(self, train: Dataset, valid: Dataset | None, run: RunContext) -> FittedSetTransformer:
         """Fit on train, choose base, length and strength on valid, then fit on both.
@@ -121,7 +126,8 @@ class SetTransformer:
                 training.fit(network, sets.questions(), None, scope, run)
         network.eval()
         reach = ContextReach.of(cells.space.encode(cells.reference.means), sets.noise())
-        answer = MovedCells.of(train, valid, cells.reference, own.cells)
+        passes = Passes.of(network, own.passes)
+        answer = MovedCells.of(train, valid, cells.reference, own.cells, passes)
         return FittedSetTransformer(
             network, cells.space, cells.conditions, base, reach, choice.strength, answer
         )
@@ -141,7 +147,7 @@ class SetTransformer:
             BaseEffect.restore(arrays, meta),
             ContextReach.restore(arrays, meta),
             float(meta["set_strength"]),
-            MovedCells.restore(arrays, meta),
+            MovedCells.restore(arrays, meta, Passes.of(network, self.options.passes)),
         )
 
     def _choice(
@@ -181,7 +187,7 @@ class SetTransformer:
 
     def _network(self, conditions: Conditions, space: LatentSpace) -> SetNetwork:
         own = self.options
-        return SetNetwork(
+        network = SetNetwork(
             conditions,
             space.n_dimensions,
             own.width,
@@ -189,6 +195,7 @@ class SetTransformer:
             own.heads,
             has_attention=own.attention,
         )
+        return with_dropout(network, own.dropout)
 
 
 @final

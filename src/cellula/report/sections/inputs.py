@@ -289,7 +289,9 @@ def models(record: StudyRecord) -> Section:
         Column("parameters", is_number=True),
         Column("fit", is_number=True, hint="median a fold"),
         Column("memory", is_number=True, hint="peak"),
-        Column("coverage", is_number=True, hint="of the 90 % interval"),
+        Column(
+            "coverage", is_number=True, hint=f"of the {percent(record.interval_level)} interval"
+        ),
     )
     rows = tuple(_model_row(record, card) for card in record.models)
     return Section(

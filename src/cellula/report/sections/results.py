@@ -207,20 +207,21 @@ def _cloud(record: StudyRecord, claim: str, pair: Agreement) -> Figure:
         name = f"baseline: {model_words(pair.baseline_name)}"
         clouds.append(Cloud(name, "c2", pair.observed, pair.baseline))
         beside = " Right (below on a phone), the baseline on the same values."
+    covered = _covered(pair, record.interval_level)
     caption = (
         f"{claim}: {count(len(pair.observed))} held-out values; fuller colour holds more, on a "
-        f"logarithmic scale; the dashed line is equality.{beside}{_covered(pair)}"
+        f"logarithmic scale; the dashed line is equality.{beside}{covered}"
     )
     return density_figure(clouds, values=values, caption=caption)
 
 
-def _covered(pair: Agreement) -> str:
+def _covered(pair: Agreement, level: float) -> str:
     known = np.isfinite(pair.lower) & np.isfinite(pair.upper) & np.isfinite(pair.observed)
     if not known.any():
         return ""
     inside = (pair.lower <= pair.observed) & (pair.observed <= pair.upper)
     share = percent(float(inside[known].mean()))
-    return f" The 90 % intervals of the selected model hold {share} of the values."
+    return f" The {percent(level)} intervals of the selected model hold {share} of the values."
 
 
 # -- the table ------------------------------------------------------------------------------------

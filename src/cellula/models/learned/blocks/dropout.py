@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import final
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeVar, final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["Dropout", "spread_of_passes", "thinned"]
+from cellula.core.errors import DataError
+from cellula.core.run import RunContext
+from cellula.models.learned.blocks.scope import generator_of, torch_scope
+
+__all__ = ["Dropout", "Passes", "spread_of_passes", "thinned", "with_dropout"]
 
 
 @final
@@ -39,6 +47,58 @@ class Dropout(nn.Module):
     def clear(self) -> None:
         """As if no mask had been drawn."""
         self._mask = None
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def with_dropout(network: Network, share: float) -> Network:
+    """The same network whose hidden units are dropped in training, after every SiLU of an ``mlp``.
+
+    The names of its weights stay; with share 0 nothing changes. Once for a network.
+    """
+    if share > 0.0:
+        for part in [one for one in network.modules() if isinstance(one, nn.Sequential)]:
+            for place, (norm, act) in enumerate(pairwise(part), 1):
+                if isinstance(norm, nn.LayerNorm) and isinstance(act, nn.SiLU):
+                    part[place] = nn.Sequential(act, Dropout(share, norm.normalized_shape[0]))
+    return network
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """So many thinned networks, whose answers tell how much is not known.
+
+    network: with layers of :class:`Dropout`; number: of passes, at least 2.
+    """
+
+    network: nn.Module
+    number: int
+
+    @classmethod
+    def of(cls, network: nn.Module, number: int) -> Passes | None:
+        """None for 0 passes; DataError on 1, or where nothing is dropped."""
+        if number == 0:
+            return None
+        if number == 1 or not any(isinstance(one, Dropout) for one in network.modules()):
+            raise DataError(
+                f"passes = {number} of a network "
+                + ("have no spread" if number == 1 else "without dropout are all the same")
+                + "; give passes = 0, or at least 2 with dropout above 0"
+            )
+        return cls(network, number)
+
+    def spread(self, ask: Callable[[], NDArray[Any]], run: RunContext) -> NDArray[np.float64]:
+        """Standard deviation of ``ask()`` over the passes, shaped like its answer.
+
+        The masks are the same for every question of a run, whatever was asked before.
+        """
+        with torch_scope(run, "passes"):
+            stream = generator_of(run, "passes")
+            found = spread_of_passes(
+                self.network, lambda: torch.from_numpy(ask()), self.number, stream
+            )
+        return np.asarray(found.numpy(), np.float64)
 
 
 @contextmanager

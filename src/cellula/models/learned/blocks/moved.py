@@ -18,11 +18,12 @@ from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
 from cellula.kernels.blas_threads import one_blas_thread
-from cellula.models.baselines.answer import Answer, joined
+from cellula.models.baselines.answer import HALF_WIDTH, Answer, joined
 from cellula.models.baselines.encoding import label_positions, unique_labels
 from cellula.models.baselines.population import MIN_CELLS, ControlCells, drawn, query_stream
 from cellula.models.baselines.recount import recount_to
 from cellula.models.baselines.reference import Reference, control_rows
+from cellula.models.learned.blocks.dropout import Passes
 from cellula.models.learned.blocks.treated_dispersion import treated_size
 
 __all__ = ["Move", "MovedCells"]
@@ -62,19 +63,27 @@ class MovedCells:
 
     answer: readouts, value type, control means of training and the most cells of a population.
     gain: (readouts,) negative-binomial size of treated cells in training, by which the counts that
-    a cell gains scatter; None where training tells none.
+    a cell gains scatter; None where training tells none. passes: thinned networks whose spread
+    [gal2016]_ is the interval of the mean, None for no interval. It is what the network does not
+    know, not what a measurement may differ by: calibrate.
     """
 
     answer: Answer
     gain: NDArray[np.float64] | None = None
+    passes: Passes | None = None
 
     @classmethod
     def of(
-        cls, train: Dataset, valid: Dataset | None, reference: Reference, cells: int
+        cls,
+        train: Dataset,
+        valid: Dataset | None,
+        reference: Reference,
+        cells: int,
+        passes: Passes | None = None,
     ) -> MovedCells:
         """The answers of a model fitted on both parts; cells: the most of a population."""
         gain = treated_size([train] if valid is None else [train, valid]) if cells else None
-        return cls(Answer.of(train, reference, cells), gain)
+        return cls(Answer.of(train, reference, cells), gain, passes)
 
     def stream(
         self,
@@ -153,6 +162,16 @@ class MovedCells:
         mean = base + change.mean(axis=0)
         if self.answer.value_type.is_non_negative:
             mean = np.maximum(mean, 0.0)
+        half = None
+        if self.passes is not None:
+            half = np.zeros_like(mean)
+            if not is_control[0]:
+                half = HALF_WIDTH * self.passes.spread(
+                    lambda: _mean_change(move, query, reference, values, run), run
+                )
+        lower, upper = (None, None) if half is None else (mean - half, mean + half)
+        if lower is not None and self.answer.value_type.is_non_negative:
+            lower = np.maximum(lower, 0.0)
         is_enough = self.answer.value_type is not ValueType.LOG1P or len(rows) >= MIN_CELLS
         return Prediction(
             query,
@@ -160,6 +179,8 @@ class MovedCells:
             self.answer.value_type,
             mean,
             in_domain(query, reference) & is_known & is_enough,
+            lower,
+            upper,
             cells=_population(query, change, chosen, controls, rng),
         )
 
@@ -169,9 +190,27 @@ class MovedCells:
         return joined(self.answer.state(), gain)
 
     @classmethod
-    def restore(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> MovedCells:
-        """The answers of a state."""
-        return cls(Answer.restore(arrays, meta), arrays.get("treated_size"))
+    def restore(
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        meta: Mapping[str, Any],
+        passes: Passes | None = None,
+    ) -> MovedCells:
+        """The answers of a state; passes: of the network that was restored beside them."""
+        return cls(Answer.restore(arrays, meta), arrays.get("treated_size"), passes)
+
+
+def _mean_change(
+    move: Move,
+    query: QueryTable,
+    reference: Reference,
+    values: NDArray[np.float64],
+    run: RunContext,
+) -> NDArray[np.float64]:
+    """The mean change of the cells, (1, readouts), each pass with the same noise."""
+    rng = query_stream(query, 0, run.child("passes"))
+    change = np.asarray(move(query, reference, values, rng, run), np.float64)
+    return np.asarray(change.mean(axis=0, keepdims=True))
 
 
 def _population(

@@ -26,6 +26,7 @@ from cellula.models.baselines.answer import joined
 from cellula.models.baselines.reference import Reference
 from cellula.models.learned.blocks.base_response import Base, BaseResponse
 from cellula.models.learned.blocks.conditions import ConditionBatch, Conditions
+from cellula.models.learned.blocks.dropout import Passes, with_dropout
 from cellula.models.learned.blocks.field import Field
 from cellula.models.learned.blocks.latent import LatentSpace
 from cellula.models.learned.blocks.moved import MovedCells
@@ -53,6 +54,10 @@ class MovingOptions(Options):
     """The most cells of a predicted population; 0: means only."""
     group: int = Bounds(default=64, ge=1)
     """Cells of one question in a batch; among them cells are paired."""
+    dropout: float = Bounds(default=0.0, ge=0.0, lt=1.0)
+    """Share of hidden units that are dropped in a step of training."""
+    passes: int = Bounds(default=0, ge=0)
+    """Passes with dropout left on, whose spread becomes the interval; 0: no interval."""
     train: TrainOptions = TrainOptions(epochs=60)
     """How the network is trained; the number of epochs is tuned where there is valid."""
 
@@ -60,8 +65,12 @@ class MovingOptions(Options):
 class Mover(Protocol):
     """How a network moves cells: what differs between models. start, end: (cells, dimensions)."""
 
+    @property
+    def options(self) -> MovingOptions:
+        """Of the model."""
+
     def network(self, conditions: Conditions, dimensions: int) -> Field:
-        """An untrained network."""
+        """An untrained network, without dropout."""
 
     def pairs(self, start: Tensor, end: Tensor) -> Tensor:
         """Which start belongs to which end, in groups: (groups, cells) positions."""
@@ -151,9 +160,10 @@ class FittedMover:
         meta: Mapping[str, Any] = state.meta
         space = LatentSpace.restore(arrays, meta)
         conditions = Conditions.restore(arrays, meta)
-        network = mover.network(conditions, space.n_dimensions)
+        network = with_dropout(mover.network(conditions, space.n_dimensions), mover.options.dropout)
         load_weights(network, arrays)
         network.eval()
         base = BaseResponse.restore(arrays, meta)
-        answer = MovedCells.restore(arrays, meta)
+        passes = Passes.of(network, mover.options.passes)
+        answer = MovedCells.restore(arrays, meta, passes)
         return cls(name, mover, network, space, conditions, base, float(meta["share"]), answer)

@@ -14,6 +14,7 @@ from cellula.core.dataset import Dataset
 from cellula.core.run import RunContext
 from cellula.models.learned.blocks.base_response import BaseResponse, Held, held_as
 from cellula.models.learned.blocks.checkpoint import fingerprint
+from cellula.models.learned.blocks.dropout import Passes, with_dropout
 from cellula.models.learned.blocks.field import Field
 from cellula.models.learned.blocks.moved import MovedCells
 from cellula.models.learned.blocks.moving import FittedMover, Mover, MovingOptions
@@ -78,7 +79,8 @@ def fit_moved(
     shift = material.shift(np.zeros(0, np.int64))
     with torch_scope(run, name) as scope:
         network = _trained(material, asked, shift, scope, run, stop=epochs)
-    answer = MovedCells.of(train, valid, cells.reference, own.cells)
+    passes = Passes.of(network.eval(), own.passes)
+    answer = MovedCells.of(train, valid, cells.reference, own.cells, passes)
     return FittedMover(name, mover, network, cells.space, cells.conditions, base, share, answer)
 
 
@@ -94,7 +96,7 @@ def _trained(
 ) -> Field:
     """A network fitted on the questions ``asked``; look: called after every epoch."""
     own, cells, mover = material.own, material.cells, material.mover
-    network = mover.network(cells.conditions, cells.space.n_dimensions)
+    network = with_dropout(mover.network(cells.conditions, cells.space.n_dimensions), own.dropout)
     network.to(scope.device)
     table = cells.batch.to(scope.device)
 
