@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from cellula.core.dataset import Dataset
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext, run_context
 from cellula.core.value_type import ValueType
+from cellula.models.baselines import population
 from cellula.models.baselines.population import ControlCells, recovered_counts
+from cellula.models.baselines.recount import recount_to
 from cellula.testing.examples import single_cells
 
 SIZE = 2.0
@@ -120,3 +123,26 @@ def test_a_context_without_cells_uses_all_controls(run: RunContext) -> None:
     mean = controls.dense().mean(axis=0)[None]
     population = cells.shifted(QueryTable.of(["A"], ["elsewhere"]), mean, run)
     assert len(population.of(0)) == controls.n_profiles
+
+
+def test_a_question_that_is_asked_again_has_the_same_cells_made_once(
+    run: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = single_cells()
+    cells = ControlCells.of(data.take(data.is_control), 5)
+    assert cells is not None
+    made: list[int] = []
+
+    def counted(*given: Any) -> Any:
+        made.append(1)
+        return recount_to(*given)
+
+    monkeypatch.setattr(population, "recount_to", counted)
+    queries = QueryTable.of(["G0", "G1", "G0"], ["type0"] * 3)
+    mean = np.full((3, 8), 2.0)
+    found = cells.shifted(queries, mean, run)
+    assert len(made) == 2
+    np.testing.assert_array_equal(found.of(0), found.of(2))
+    assert not np.array_equal(found.of(0), found.of(1))
+    alone = cells.shifted(queries.take(slice(0, 1)), mean[:1], run)
+    np.testing.assert_array_equal(found.of(2), alone.of(0))

@@ -68,18 +68,19 @@ class ControlCells:
         """A population for every query with the predicted pseudobulk ``mean`` (queries, genes).
 
         The randomness of a population depends on its query and on the run's seed alone: not on
-        the batch, nor on the order of the queries.
+        the batch, nor on the order of the queries. A question that is asked again is answered by
+        the same cells, made once.
         """
         place = label_positions(queries.context, self.contexts)
-        blocks, sizes = [], []
-        for row in range(len(queries)):
-            rng = query_stream(queries, row, run)
+        first, which = np.unique(queries.keys(), return_index=True, return_inverse=True)[1:]
+        made = []
+        for row in first:
+            rng = query_stream(queries, int(row), run)
             source = self.cells[place[row]]
             chosen = drawn(len(source.scale), self.n_most, rng)
-            block = recount_to(source, chosen, mean[row], rng)
-            blocks.append(block)
-            sizes.append(block.shape[0])
-        group = np.repeat(np.arange(len(queries)), sizes)
+            made.append(recount_to(source, chosen, mean[row], rng))
+        blocks = [made[i] for i in which]
+        group = np.repeat(np.arange(len(queries)), [block.shape[0] for block in blocks])
         return Population(sp.vstack(blocks, format="csr"), group)
 
 
