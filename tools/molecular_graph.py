@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,14 @@ def main() -> None:
     """Print the table."""
     study = read_study(STUDY)
     data = open_dataset(study.data, Path(sys.argv[1]))
+    used = {name: data.structures[name] for name in set(data.obs["perturbation"]) - {"control"}}
+    data = replace(data, structures=dict(sorted(used.items())), perturbation_features=None)
     (claim,) = study.claim
     found: dict[str, dict[str, NDArray[np.float64]]] = {name: {} for name in OPTIONS}
     for fold in split(data, claim.kind, claim.hold_out):
         train, test = data.take(fold.train), data.take(np.union1d(fold.test, fold.control))
         for name, options in OPTIONS.items():
+            print(f"{fold.name}, {name}", file=sys.stderr, flush=True)
             with tempfile.TemporaryDirectory() as scratch:
                 run = run_context(1, Path(scratch))
                 found[name] |= scores(train, test, options, run)
