@@ -82,8 +82,10 @@ class DrugBatch:
             )
         )
 
-    def hidden(self, rows: Tensor) -> DrugBatch:
-        """The same, where ``rows`` (questions,) is true as if its drugs had never been seen."""
+    def hidden(self, rows: Tensor, contexts: Tensor) -> DrugBatch:
+        """The same, where ``rows`` (questions,) is true as if its drugs had never been seen, and
+        where ``contexts`` is as if its context had not.
+        """
         shown = (~rows).unsqueeze(1)
         return DrugBatch(
             self.graph,
@@ -93,7 +95,7 @@ class DrugBatch:
             self.is_measured & shown,
             self.number,
             self.cell,
-            self.context,
+            self.context * ~contexts,
         )
 
 

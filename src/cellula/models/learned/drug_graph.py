@@ -56,7 +56,7 @@ class DrugGraphOptions(Options):
     dimensions: int = Field(default=20, ge=1)
     """Principal components in which the controls of a context are a point."""
     hidden: float = Field(default=0.5, ge=0, le=1)
-    """Share of questions of a training step whose drugs count as never seen."""
+    """Share of questions of a training step whose drugs, and whose contexts, count as new."""
     cells: int = Field(default=300, ge=0)
     """The most cells of a predicted population; 0: means only."""
     train: TrainOptions = TrainOptions(epochs=100, batch=64, learning_rate=3e-3)
@@ -247,10 +247,10 @@ class _Fit:
         bases = _tensor(expected.fresh / scale, scope), _tensor(expected.known / scale, scope)
 
         def loss(rows: Tensor, generator: torch.Generator) -> Tensor:
-            is_hidden = torch.rand(len(rows), generator=generator) < own.hidden
+            is_hidden, is_strange = torch.rand(2, len(rows), generator=generator) < own.hidden
             fresh = (is_hidden | ~is_known[rows].reshape(-1)).unsqueeze(1).to(scope.device)
             base = torch.where(fresh, bases[0][rows], bases[1][rows])
-            asked = batch.take(rows).hidden(is_hidden.to(scope.device))
+            asked = batch.take(rows).hidden(is_hidden.to(scope.device), is_strange.to(scope.device))
             used, place = torch.unique(asked.graph, return_inverse=True)
             graphs = conditions.graphs.take(used[used > 0].cpu().numpy() - 1)
             asked = replace(asked, graph=place if bool((used == 0).any()) else place + 1)
