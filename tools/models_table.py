@@ -267,8 +267,10 @@ def unit_means(archive: zipfile.ZipFile, claim: str, metric: str) -> pd.DataFram
     return table.pivot_table(index=key, columns="model", values="value", aggfunc="mean")
 
 
-def with_interval(row: Mapping[str, Any]) -> str:
+def with_interval(row: Mapping[str, Any] | None) -> str:
     """A value and its interval."""
+    if row is None:
+        return ""
     value, low, high = (number(row[key]) for key in ("value", "lower", "upper"))
     if np.isnan(value):
         return "–"
