@@ -114,3 +114,27 @@ def test_gene_scores_are_principal_components() -> None:
 def test_a_table_without_controls_is_refused(run: RunContext) -> None:
     with pytest.raises(DataError, match="have no control"):
         create("model", "bilinear_ridge").fit(ic50_table(), None, run)
+
+
+def test_an_effect_of_few_cells_counts_less(run: RunContext) -> None:
+    rng = np.random.default_rng(3)
+    n_genes, n = 40, 30
+    features = rng.normal(size=(n, 3))
+    delta = features @ rng.normal(size=(3, n_genes))
+    sizes = np.where(np.arange(n) % 2 == 0, 2, 200)
+    values = [5.0 + 3.0 * rng.normal(size=(300, n_genes))]
+    values += [5.0 + delta[p] + 3.0 * rng.normal(size=(sizes[p], n_genes)) for p in range(n)]
+    names = ["none"] * 300 + [f"P{p:02d}" for p in range(n) for _ in range(sizes[p])]
+    obs = pd.DataFrame({"perturbation": names, "context": "c"})
+    obs.index = [f"s{i}" for i in range(len(obs))]
+    obs["is_control"] = obs["perturbation"] == "none"
+    table = pd.DataFrame(features, [f"P{p:02d}" for p in range(n)], [f"f{k}" for k in range(3)])
+    data = Dataset(AnnData(np.concatenate(values), obs), ValueType.LOG2, None, table)
+    held = obs["perturbation"].isin([f"P{p:02d}" for p in range(20, n)]).to_numpy()
+    errors = []
+    for precision in (True, False):
+        model = create("model", "bilinear_ridge", {"precision": precision, "rank": 3})
+        fitted = model.fit(data.take(~held), None, run)
+        queries = QueryTable.of([f"P{p:02d}" for p in range(20, n)], ["c"] * 10)
+        errors.append(float(np.mean((fitted.effects(queries).mean - delta[20:]) ** 2)))
+    assert errors[0] < 0.9 * errors[1]

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cellula.core.dataset import Dataset
+from cellula.core.query import QueryTable
 from cellula.core.registry import create
 from cellula.core.run import RunContext
 from cellula.core.value_type import ValueType
@@ -62,6 +63,30 @@ def test_it_is_nearer_to_the_truth_than_what_was_measured(
         assert error("shrunken_response", data, truth, run) < 0.75 * error(
             "mean_response", data, truth, run
         )
+
+
+def test_doses_are_drawn_to_the_mean_of_their_drug(run: RunContext) -> None:
+    rng = np.random.default_rng(4)
+    drug = 2.0 * rng.normal(size=(4, N_READOUTS))  # doses of a drug do the same, drugs differ
+    rows = [5.0 + NOISE * rng.normal(size=(100, N_READOUTS))]
+    labels = [("control", np.nan)] * 100
+    for p in range(4):
+        for dose in (1e-8, 1e-7, 1e-6, 1e-5):
+            rows.append(5.0 + drug[p] + NOISE * rng.normal(size=(3, N_READOUTS)))
+            labels += [(f"P{p}", dose)] * 3
+    obs = pd.DataFrame(labels, columns=["perturbation", "dose_molar"])
+    obs["dose_molar"] = obs["dose_molar"].fillna(0.0)
+    obs["context"], obs["is_control"] = "c", obs["perturbation"] == "control"
+    obs.index = obs.index.astype(str)
+    data = Dataset(ad.AnnData(np.concatenate(rows), obs), ValueType.LOG2)
+    truth = drug  # of the categories P0 ... P3
+    plain, drawn = (error(k, data, truth, run) for k in ("mean_response", "shrunken_response"))
+    assert drawn < 0.5 * plain
+    fitted = create("model", "shrunken_response", {"cells": 0}).fit(data, None, run)
+    asked = QueryTable.of(["P0", "P3"], ["c", "c"], dose_molar=[3e-7, 3e-7])
+    unseen = fitted.effects(asked).mean
+    np.testing.assert_allclose(unseen, drug[[0, 3]], atol=1.0)
+    assert np.mean((unseen - drug[[0, 3]]) ** 2) < 0.1
 
 
 def test_many_cells_are_believed(run: RunContext) -> None:

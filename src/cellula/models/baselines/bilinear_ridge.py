@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import ClassVar, TypeAlias, final
@@ -27,6 +27,7 @@ from cellula.models.baselines.feature_blocks import feature_blocks, unit_scaled
 from cellula.models.baselines.perturbation_embedding import PerturbationEmbedding
 from cellula.models.baselines.pseudobulk import Pseudobulk
 from cellula.models.baselines.reference import Reference
+from cellula.models.baselines.reliability import noise_of, precision
 from cellula.models.baselines.tuning import least_error, train_and_valid
 
 __all__ = [
@@ -50,6 +51,8 @@ class BilinearRidgeOptions(Options):
     """How many principal components describe a gene; 10 as in [ahlmanneltze2025]_."""
     ridge: float = Field(default=0.1, gt=0)
     """Penalty k of both sides, 0.1 as in [ahlmanneltze2025]_; tuned on validation data."""
+    precision: bool = False
+    """Whether a perturbation counts by how precisely its effect was measured."""
     cells: int = Field(default=300, ge=0)
     """The most cells of a predicted population; 0: means only."""
 
@@ -70,8 +73,9 @@ class BilinearRidge:
     choose one of them or all.
     W = (G'G + k I)^-1 G' (delta - center) P (P'P + k I)^-1. Prediction: control + center + G W p.
     Perturbations without an embedding get control + center; where no training perturbation has
-    one, all do. In domain: every component has an embedding, and their sum is as near to the
-    training perturbations as is usual among these.
+    one, all do. With ``precision`` a perturbation counts by 1 / (t^2 + v) in Y, the center and
+    P'P, t^2 the variance of true effects and v that of its noise. In domain: every component has
+    an embedding, and their sum is as near to the training perturbations as is usual among these.
     """
 
     options: BilinearRidgeOptions
@@ -89,6 +93,7 @@ class BilinearRidge:
         Raises DataError without controls.
         """
         seen, held, both, reference = train_and_valid(train, valid)
+        parts = [train] if valid is None else [train, valid]
         if reference is None:
             raise DataError(
                 "the model 'bilinear_ridge' predicts differences from a control and these data "
@@ -101,10 +106,10 @@ class BilinearRidge:
             if held is not None:
                 chosen = least_error(
                     tuple(product(tables, CANDIDATES)),
-                    lambda setting: self._solve(setting, seen, reference, answer).effects,
+                    lambda setting: self._solve(setting, seen, [train], reference, answer).effects,
                     held,
                 )
-            return self._solve(chosen, both, reference, answer)
+            return self._solve(chosen, both, parts, reference, answer)
 
     def restore(self, state: State) -> FittedBilinearRidge:
         """See :meth:`cellula.core.model.Model.restore`."""
@@ -118,18 +123,30 @@ class BilinearRidge:
         )
 
     def _solve(
-        self, setting: Setting, bulk: Pseudobulk, reference: Reference, answer: Answer
+        self,
+        setting: Setting,
+        bulk: Pseudobulk,
+        parts: Sequence[Dataset],
+        reference: Reference,
+        answer: Answer,
     ) -> FittedBilinearRidge:
         embedding, ridge = setting
         labels = bulk.treatments.perturbations
         delta = group_means(bulk.effects(), bulk.treatments.perturbation, len(labels)).T
-        genes = gene_scores(delta + reference.means.mean(axis=0)[:, None], self.options.rank)
+        count = np.ones(len(labels))
+        if self.options.precision:
+            each = precision(bulk.effects(), noise_of(parts, bulk))[:, None]
+            count = group_means(each, bulk.treatments.perturbation, len(labels))[:, 0]
+        root = np.sqrt(count)
+        profiles = (delta + reference.means.mean(axis=0)[:, None]) * root
+        genes = gene_scores(profiles, self.options.rank)
         if embedding is None:
             embedding = PerturbationEmbedding(answer.readouts, genes)
         p, is_known = embedding.of_labels(labels)
-        center = delta.mean(axis=1)
+        center = delta @ count / count.sum()
         p, residual = p[is_known], (delta - center[:, None])[:, is_known]
-        weights = bilinear_weights(residual, genes, p, ridge)
+        known = root[is_known]
+        weights = bilinear_weights(residual * known, genes, p * known[:, None], ridge)
         domain = FeatureDomain.of(p)
         return FittedBilinearRidge(center, genes @ weights, embedding, domain, answer)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cellula.core.dataset import Dataset
 from cellula.models.baselines.pseudobulk import Pseudobulk, mean_rows
 
-__all__ = ["Noise", "Shrunken", "noise_of", "shrunken"]
+__all__ = ["Noise", "Shrunken", "noise_of", "precision", "shrunken"]
 
 #: Profiles that are dense together.
 BLOCK = 1024
@@ -92,6 +92,20 @@ def shrunken(effects: NDArray[np.float64], noise: Noise, has_control: bool) -> S
         seen - mean * _share(by_noise, square + by_noise),
         mean * (1.0 - _share(unexplained, square + unexplained)),
     )
+
+
+def precision(effects: NDArray[np.float64], noise: Noise) -> NDArray[np.float64]:
+    """How much every effect should count in a fit: 1 / (t^2 + v), of mean 1: (treatments,).
+
+    effects: (treatments, readouts); v the noise and t^2 the variance of true effects, both averaged
+    over readouts. All count the same where nothing is known of the noise.
+    """
+    v = noise.effect.mean(axis=1)
+    rough = float(effects.var(axis=0, ddof=1).mean()) if len(effects) > 1 else 0.0
+    total = max(rough - float(v.mean()), 0.0) + v
+    if not (total > 0).all():
+        return np.ones(len(effects))
+    return np.asarray((1.0 / total) / np.mean(1.0 / total), np.float64)
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:

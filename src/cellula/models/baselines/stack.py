@@ -48,7 +48,9 @@ LEAST_WEIGHT = 1e-6
 class StackOptions(Options):
     """Options of :class:`Stack`."""
 
-    members: tuple[str, ...] = Field(default=("mean_response", "row_column_offset"), min_length=1)
+    members: tuple[str, ...] = Field(
+        default=("mean_response", "shrunken_response", "row_column_offset"), min_length=1
+    )
     """Kinds of models, the simplest first, each with its default options, tuned as usual."""
     cells: int = Field(default=300, ge=0)
     """The most cells of a predicted population; 0: means only."""
