@@ -18,7 +18,10 @@ from cellula.models.learned.blocks.count_cells import Measure, Reading
 from cellula.models.learned.blocks.graph_vae import GraphVae, states_of
 from cellula.models.learned.blocks.scope import torch_scope
 
-__all__ = ["Change", "DisplacedCells", "ReadCells", "StoredCells"]
+__all__ = ["Change", "DisplacedCells", "ReadCells", "StoredCells", "pulled"]
+
+#: Steps of the integral of gradients.
+STEPS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +124,31 @@ class DisplacedCells:
                 hidden = network.moved(self.hidden, columns, heard)
                 found[number] = network.posterior(hidden)[0].double().numpy()
         return found
+
+
+def pulled(
+    network: GraphVae, start: NDArray[np.float64], end: NDArray[np.float64], run: RunContext
+) -> NDArray[np.float64]:
+    """What each readout adds to the way of the state from one profile to another: (readouts,).
+
+    start, end: (readouts,) mean profiles, in log1p units where the values are counts or log1p.
+    Integrated gradients [sundararajan2017]_ of the state's place along the way, over that way:
+    they sum to 1. 0 everywhere where the state does not move.
+    """
+    measure = network.vae.measure
+    with torch_scope(run, "pulled"):
+        network = network.cpu()
+        ends = np.stack([start, end]) / measure.spread
+        one, two = torch.from_numpy(ends - measure.centre / measure.spread).float()
+        with torch.no_grad():
+            places = network.posterior(network.hidden(torch.stack([one, two])))[0]
+            way = places[1] - places[0]
+        size = float((way**2).sum())
+        if size == 0.0:
+            return np.zeros(len(start))
+        share = ((torch.arange(STEPS) + 0.5) / STEPS)[:, None]
+        between = (one + share * (two - one)).requires_grad_(True)
+        along = (network.posterior(network.hidden(between))[0] @ way).sum()
+        (gradient,) = torch.autograd.grad(along, between)
+        found = gradient.mean(dim=0) * (two - one) / size
+        return np.asarray(found.double().numpy())

@@ -37,7 +37,7 @@ from cellula.models.learned.blocks.trainer import Positions, TrainOptions, fit_n
 from cellula.models.learned.blocks.training_cells import require_enough
 from cellula.models.learned.blocks.vae_training import Steps
 from cellula.models.learned.blocks.weights import load_weights, weights_of
-from cellula.models.learned.displaced import DisplacedCells, ReadCells, StoredCells
+from cellula.models.learned.displaced import DisplacedCells, ReadCells, StoredCells, pulled
 from cellula.models.learned.stages import StageOrder, Tracks
 
 __all__ = ["FittedGraphVaeGan", "GraphVaeGan", "GraphVaeGanOptions"]
@@ -71,9 +71,9 @@ class GraphVaeGanOptions(Options):
     likelihood: Likelihood = "nb"
     """Of counts: negative binomial (nb), zero-inflated (zinb), or gaussian on the values. Values
     that are no counts and do not give them back are gaussian whatever stands here."""
-    adversary: Adversary = "cross_entropy"
+    adversary: Adversary = "none"
     """What tells drawn from observed profiles: a discriminator (cross_entropy), a critic with a
-    gradient penalty (wasserstein), or none."""
+    gradient penalty (wasserstein), or none, which does best on our planted truth."""
     strength: float = Field(default=1.0, ge=0)
     """Weight of what the discriminator tells of a cell beside the log likelihood of the cell."""
     hidden: float = Field(default=0.5, ge=0, lt=1)
@@ -226,6 +226,12 @@ class FittedGraphVaeGan:
         names, stage = order.of(data, states)
         rng = run.child("graph_vae_gan tracks").rng
         return Tracks.of(states, stage, names, self.options.clusters, rng)
+
+    def pull(
+        self, start: NDArray[np.float64], end: NDArray[np.float64], run: RunContext
+    ) -> NDArray[np.float64]:
+        """See :func:`~cellula.models.learned.displaced.pulled`."""
+        return pulled(self.network, start, end, run)
 
     def move(
         self, query: QueryTable, values: NDArray[np.float64], run: RunContext
