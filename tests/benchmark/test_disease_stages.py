@@ -1,7 +1,7 @@
 """Planted disease: a reversing drug among a hundred, regulators and stage order, in ten seeds.
 
-``pytest -s tests/benchmark/test_disease_stages.py`` prints one line a seed and variant: the model as
-it is, and each part of it left out or put in.
+``pytest -s tests/benchmark/test_disease_stages.py`` prints one line a variant: the model as it is,
+and each part of it left out or put in.
 """
 
 from __future__ import annotations

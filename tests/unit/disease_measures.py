@@ -51,7 +51,7 @@ def measured(truth: Disease, seed: int, scratch: Path, **options: Any) -> Found:
         fitted, truth.data, run, truth.network, transition.TransitionOptions(n_random=200)
     )
     whole = f"{tracks.names[0]} to {tracks.names[-1]}"
-    table = report.tables["regulators"].query("track == @track and step == @whole")
+    table = report.tables["regulators"].query(f"track == {track} and step == '{whole}'")
     is_planted = np.array([truth.active[int(name[1:])] for name in table["regulator"]])
     asked = reversal.ReversalOptions(track=track, n_cells=80, n_random=40, n_bootstrap=20)
     drugs = reversal.run(fitted, truth.data, truth.drugs, run, asked).tables["drugs"]

@@ -39,9 +39,6 @@ class Staged(Protocol):
     def readouts(self) -> tuple[str, ...]:
         """The readouts of training."""
 
-    def states(self, data: Dataset, run: RunContext) -> Floats:
-        """Mean states of cells: (profiles, latent)."""
-
     def tracks(self, data: Dataset, run: RunContext) -> Tracks:
         """Clusters of every stage, joined from stage to stage."""
 
@@ -134,7 +131,7 @@ class _Track:
             track,
             fitted.displaced(data, late, run),
             unit[late],
-            fitted.states(data, run)[early],
+            fitted.displaced(data, early, run).states,
             unit[early],
             name,
             np.asarray(place * BINS // len(mean), np.int64),
