@@ -76,9 +76,10 @@ def run(
     state of the track's early cells, m and m' of its late cells before and after; 1 arrives, 0
     stays as far, below 0 is worse. p compares it with the same changes of other genes of like
     expression, and ``excess`` counts their standard deviations above their mean: a drug of many
-    genes moves cells further by chance, so look there beside the rank, which is by score. The interval (90 %) draws units of replication again where there are three, else cells;
-    the model is taken as it is. A drug none of whose genes is a readout has a reason, no number.
-    Raises DataError on a missing column, a change that is no number, or an unknown track.
+    genes moves cells further by chance, so look there beside the rank, which is by score. The
+    interval (90 %) draws units of replication again where there are three, else cells; the model is
+    taken as it is. A drug none of whose genes is a readout has a reason, no number. Raises
+    DataError on a missing column, a change that is no number, or an unknown track.
     """
     own = options or ReversalOptions()
     tracks = fitted.tracks(data, run)
