@@ -41,7 +41,7 @@ def disease(
     seed: int,
     n_cells: int = 150,
     depth: float = 0.5,
-    between: float = 0.7,
+    between: float = 1.0,
     along: float = 0.8,
     donor: float = 0.1,
 ) -> Disease:

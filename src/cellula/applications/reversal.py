@@ -39,9 +39,6 @@ class Staged(Protocol):
     def readouts(self) -> tuple[str, ...]:
         """The readouts of training."""
 
-    def states(self, data: Dataset, run: RunContext) -> Floats:
-        """Mean states of cells: (profiles, latent)."""
-
     def tracks(self, data: Dataset, run: RunContext) -> Tracks:
         """Clusters of every stage, joined from stage to stage."""
 
@@ -78,10 +75,11 @@ def run(
     below 0; they are encoded again. Its score on a track is 1 - |m' - e| / |m - e|: e the mean
     state of the track's early cells, m and m' of its late cells before and after; 1 arrives, 0
     stays as far, below 0 is worse. p compares it with the same changes of other genes of like
-    expression, and ``excess`` counts their standard deviations above their mean; by it drugs are
-    ranked. The interval (90 %) draws units of replication again where there are three, else cells;
-    the model is taken as it is. A drug none of whose genes is a readout has a reason, no number.
-    Raises DataError on a missing column, a change that is no number, or an unknown track.
+    expression, and ``excess`` counts their standard deviations above their mean: a drug of many
+    genes moves cells further by chance, so look there beside the rank, which is by score. The
+    interval (90 %) draws units of replication again where there are three, else cells; the model is
+    taken as it is. A drug none of whose genes is a readout has a reason, no number. Raises
+    DataError on a missing column, a change that is no number, or an unknown track.
     """
     own = options or ReversalOptions()
     tracks = fitted.tracks(data, run)
@@ -134,7 +132,7 @@ class _Track:
             track,
             fitted.displaced(data, late, run),
             unit[late],
-            fitted.states(data, run)[early],
+            fitted.displaced(data, early, run).states,
             unit[early],
             name,
             np.asarray(place * BINS // len(mean), np.int64),
@@ -161,8 +159,12 @@ class _Track:
 
     def random(self, change: Change, n: int, rng: np.random.Generator) -> list[Change]:
         """The same sizes at other readouts of the same bins of expression."""
-        members = {b: np.flatnonzero(self.bins == b) for b in np.unique(self.bins[change.columns])}
-        own = {b: np.flatnonzero(self.bins[change.columns] == b) for b in members}
+        others = np.setdiff1d(np.arange(len(self.bins)), change.columns)
+        own, members = {}, {}
+        for b in np.unique(self.bins[change.columns]):
+            own[b] = np.flatnonzero(self.bins[change.columns] == b)
+            left = others[self.bins[others] == b]
+            members[b] = left if len(left) >= len(own[b]) else np.flatnonzero(self.bins == b)
         found = []
         for _ in range(n):
             columns = np.empty_like(change.columns)
@@ -208,7 +210,7 @@ def _scored(
     columns = ["drug", "score", "lower", "upper", "excess", "p", "n_genes", "reason"]
     table = pd.DataFrame(rows, columns=columns)
     table.insert(6, "q", benjamini_hochberg(table["p"].to_numpy(np.float64)))
-    order = np.argsort(-table["excess"].fillna(-np.inf).to_numpy(np.float64), kind="stable")
+    order = np.argsort(-table["score"].fillna(-np.inf).to_numpy(np.float64), kind="stable")
     table = table.iloc[order].reset_index(drop=True)
     table.insert(0, "rank", np.arange(1, len(table) + 1))
     return table, pd.DataFrame(single, columns=["drug", "track", "score"])

@@ -37,7 +37,7 @@ from cellula.models.learned.blocks.trainer import Positions, TrainOptions, fit_n
 from cellula.models.learned.blocks.training_cells import require_enough
 from cellula.models.learned.blocks.vae_training import Steps
 from cellula.models.learned.blocks.weights import load_weights, weights_of
-from cellula.models.learned.displaced import DisplacedCells, ReadCells, StoredCells
+from cellula.models.learned.displaced import DisplacedCells, ReadCells, StoredCells, pulled
 from cellula.models.learned.stages import StageOrder, Tracks
 
 __all__ = ["FittedGraphVaeGan", "GraphVaeGan", "GraphVaeGanOptions"]
@@ -61,9 +61,9 @@ class GraphVaeGanOptions(Options):
     their mean states visits them from the controls."""
     neighbours: int = Field(default=15, ge=0)
     """Nearest cells of the same stage and question that the encoder hears; 0: no graph."""
-    own_share: float = Field(default=0.0, ge=0, le=1)
-    """Share of its own profile in what the encoder hears of a cell, beside its neighbours; at 0 the
-    noise of its counts cannot be learned by heart."""
+    alone: float = Field(default=0.5, ge=0, le=1)
+    """Share of the cells of a step of training that hear themselves and not their neighbours, so
+    that one profile, and a change of it, is understood too."""
     dimensions: int = Field(default=10, ge=1)
     """Principal components in which cells are near."""
     clusters: int = Field(default=0, ge=0, le=MOST_CLUSTERS)
@@ -71,9 +71,9 @@ class GraphVaeGanOptions(Options):
     likelihood: Likelihood = "nb"
     """Of counts: negative binomial (nb), zero-inflated (zinb), or gaussian on the values. Values
     that are no counts and do not give them back are gaussian whatever stands here."""
-    adversary: Adversary = "cross_entropy"
+    adversary: Adversary = "none"
     """What tells drawn from observed profiles: a discriminator (cross_entropy), a critic with a
-    gradient penalty (wasserstein), or none."""
+    gradient penalty (wasserstein), or none, which does best on our planted truth."""
     strength: float = Field(default=1.0, ge=0)
     """Weight of what the discriminator tells of a cell beside the log likelihood of the cell."""
     hidden: float = Field(default=0.5, ge=0, lt=1)
@@ -174,7 +174,7 @@ class GraphVaeGan:
         form = VaeForm(o.latent, o.width, likelihood, "arithmetic", False, 0, 0)
         return GraphVae(
             CountVae(form, measure, None),
-            o.own_share if o.neighbours > 0 else None,
+            has_graph=o.neighbours > 0,
             has_critic=o.adversary != "none",
         )
 
@@ -200,20 +200,21 @@ class FittedGraphVaeGan:
 
         Raises DataError on other readouts or another value type.
         """
-        rows = np.arange(data.n_profiles)
-        return self.displaced(data, rows, run).states
-
-    def displaced(self, data: Dataset, rows: NDArray[np.int64], run: RunContext) -> DisplacedCells:
-        """Some cells of ``data``, ready to be encoded again with other values of some readouts.
-
-        rows: (cells,) positions; their neighbours are those among all of ``data``. Raises
-        DataError on other readouts or another value type.
-        """
         self._require(data)
         rng = run.child("graph_vae_gan graph").rng
-        near = graph_of([data], self.space, self.options, rng)
+        near = torch.from_numpy(graph_of([data], self.space, self.options, rng))
+        cells, every = StoredCells(data, self.network.vae.measure), torch.arange(data.n_profiles)
+        with torch_scope(run, "graph_vae_gan") as scope:
+            return states_of(self.network.to(scope.device), cells, near, every, scope.device)
+
+    def displaced(self, data: Dataset, rows: NDArray[np.int64], run: RunContext) -> DisplacedCells:
+        """Some cells of ``data``, each heard alone, ready to be encoded with other values.
+
+        rows: (cells,) positions. Raises DataError on other readouts or another value type.
+        """
+        self._require(data)
         cells = StoredCells(data, self.network.vae.measure)
-        return DisplacedCells.of(self.network, cells, torch.from_numpy(near), rows, run)
+        return DisplacedCells.of(self.network, cells, rows, run)
 
     def tracks(self, data: Dataset, run: RunContext) -> Tracks:
         """Clusters of every stage of ``data``, joined from stage to stage.
@@ -226,6 +227,12 @@ class FittedGraphVaeGan:
         names, stage = order.of(data, states)
         rng = run.child("graph_vae_gan tracks").rng
         return Tracks.of(states, stage, names, self.options.clusters, rng)
+
+    def pull(
+        self, start: NDArray[np.float64], end: NDArray[np.float64], run: RunContext
+    ) -> NDArray[np.float64]:
+        """See :func:`~cellula.models.learned.displaced.pulled`."""
+        return pulled(self.network, start, end, run)
 
     def move(
         self, query: QueryTable, values: NDArray[np.float64], run: RunContext
@@ -351,6 +358,7 @@ class _Training:
                 options.adversary,
                 options.strength,
                 options.hidden,
+                options.alone,
                 scope.device,
             )
             error = None

@@ -38,25 +38,17 @@ class CellReader(Protocol):
 class GraphVae(nn.Module):
     """q(z | what is heard) normal; p(x | z) as the likelihood of ``vae`` says.
 
-    With a graph a cell hears o x_i + (1 - o) mean_j x_j over its neighbours j, o = ``own``: a
-    convolution, before any weight is applied. With o = 0 the counts of a cell are foretold from
-    those of others, so that its own noise cannot be learned by heart [batson2019]_. Without a graph
-    (``own`` None) a cell hears itself and this is ``vae``. The critic reads standardised profiles.
+    With a graph a cell hears the mean profile of its neighbours, a convolution before any weight is
+    applied: its counts are foretold from those of others, so that its own noise is not learned by
+    heart [batson2019]_. A share of the cells of a training step hears itself, so that the same
+    encoder understands one profile alone. The critic reads standardised profiles.
     """
 
-    def __init__(self, vae: CountVae, own: float | None, *, has_critic: bool) -> None:
+    def __init__(self, vae: CountVae, *, has_graph: bool, has_critic: bool) -> None:
         super().__init__()
-        self.vae, self.own = vae, own
+        self.vae, self.has_graph = vae, has_graph
         n, width = len(vae.measure.rate), vae.form.width
         self.critic = mlp((n, width, width // 2 + 1, 1)) if has_critic else None
-
-    def heard(self, profile: Tensor, near: Tensor | None) -> Tensor:
-        """What the encoder reads, or a change of it, of (cells, readouts) each; near: the mean of
-        the neighbours, None without a graph.
-        """
-        if self.own is None or near is None:
-            return profile
-        return self.own * profile + (1.0 - self.own) * near
 
     def hidden(self, heard: Tensor) -> Tensor:
         """The first layer before its norm, of what is heard (cells, readouts): (cells, width)."""
@@ -104,7 +96,8 @@ class GraphVaeLoss:
 
     neighbours: (cells, k) positions in ``cells``; kl_weight: w after ``warm_up``, a share of the
     training in which it rises from 0; strength: of the critic's voice, in nats a cell as the
-    likelihood; hidden: share of readouts that the encoder does not see in a step, at random.
+    likelihood; hidden: share of readouts that the encoder does not see in a step, at random; alone:
+    of cells that hear themselves and not their neighbours.
     """
 
     network: GraphVae
@@ -115,6 +108,7 @@ class GraphVaeLoss:
     adversary: Adversary
     strength: float
     hidden: float
+    alone: float
     device: torch.device
 
     def __call__(self, step: Step, generator: torch.Generator) -> Tensor:
@@ -122,7 +116,10 @@ class GraphVaeLoss:
         network, vae = self.network, self.network.vae
         reading = self.cells.take(step.rows).to(self.device)
         profile, near = _profiles(network, self.cells, self.neighbours, step.rows, self.device)
-        heard = network.heard(profile, near)
+        heard = profile
+        if near is not None:
+            is_alone = torch.rand(len(profile), 1, generator=generator) < self.alone
+            heard = torch.where(is_alone.to(self.device), profile, near)
         if self.hidden > 0:
             is_kept = torch.rand(heard.shape, generator=generator) >= self.hidden
             heard = heard * is_kept.to(heard) / (1.0 - self.hidden)
@@ -158,7 +155,7 @@ def states_of(
         for start in range(0, len(rows), BLOCK):
             part = rows[start : start + BLOCK]
             profile, near = _profiles(network, cells, neighbours, part, device)
-            hidden = network.hidden(network.heard(profile, near))
+            hidden = network.hidden(profile if near is None else near)
             found.append(network.posterior(hidden)[0].cpu())
     return np.asarray(torch.cat(found).double().numpy())
 
@@ -168,7 +165,7 @@ def _profiles(
 ) -> tuple[Tensor, Tensor | None]:
     """What the encoder sees of some cells, and of their neighbours: (rows, readouts) each."""
     measure = network.vae.measure
-    if network.own is None:
+    if not network.has_graph:
         return measure.inputs(cells.take(rows).to(device)), None
     wanted, place = torch.unique(
         torch.cat([rows[:, None], neighbours[rows]], dim=1), return_inverse=True
