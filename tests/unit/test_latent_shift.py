@@ -54,7 +54,7 @@ def test_a_shift_is_carried_to_an_unseen_context(run: RunContext) -> None:
     data = planted()
     is_held = (np.asarray(data.labels("context")) == "type2") & ~data.is_control
     train, held = data.take(~is_held), data.take(is_held)
-    schedule = {"epochs": 60, "batch": 100, "learning_rate": 5e-3, "warm_up": 0.2}
+    schedule = {"epochs": 150, "batch": 100, "learning_rate": 5e-3, "warm_up": 0.2}
     model = made(latent=5, width=32, likelihood="nb", train=schedule, cells=40)
     fitted = model.fit(train, None, run)
     asked = held.queries().take(slice(0, 1))
