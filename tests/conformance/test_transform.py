@@ -9,7 +9,8 @@ import pytest
 from cellula.core import registry
 from cellula.core.errors import MissingExtra
 from cellula.core.run import RunContext
-from cellula.testing import TransformConformance, examples
+from cellula.testing import TransformConformance
+from cellula.testing.examples import examples
 
 #: Networks train for a moment; what they learn is not asked here.
 QUICK: dict[str, Any] = {"train": {"epochs": 2}, "label_epochs": 2, "is_embedding_only": False}

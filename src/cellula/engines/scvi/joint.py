@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import final
@@ -19,8 +18,10 @@ from pydantic import Field
 from cellula.core.dataset import Dataset, Matrix
 from cellula.core.errors import DataError
 from cellula.core.model import Options, State
+from cellula.core.turn import TURN
 from cellula.engines.scvi.counts import Batches, counts_of, require_readouts
 from cellula.engines.scvi.network import Network, blocks
+from cellula.engines.scvi.package import streams_kept
 from cellula.engines.scvi.scope import foreign_scope
 
 __all__ = ["FittedJoint", "JointOptions", "both_counts", "registered_pair"]
@@ -103,8 +104,7 @@ class FittedJoint:
             found = tuple(data.data.mod[name].var_names.astype(str))
             require_readouts(found, self.readouts[name], f"{self.name}, modality {name!r},")
         states = self._states(counts, self.batches.codes(data))
-        with warnings.catch_warnings(), set_options(pull_on_update=False):
-            warnings.filterwarnings("ignore", message=".*not unique")
+        with TURN, streams_kept(), set_options(pull_on_update=False):  # mudata draws names
             made = data.data.copy()
         made.obsm[f"X_{self.name}"] = states
         return replace(data, data=made)
