@@ -209,7 +209,8 @@ def _cloud(record: StudyRecord, claim: str, pair: Agreement) -> Figure:
         beside = " Right (below on a phone), the baseline on the same values."
     caption = (
         f"{claim}: {count(len(pair.observed))} held-out values; fuller colour holds more, on a "
-        f"logarithmic scale; the dashed line is equality.{beside}{_covered(pair, record.interval_level)}"
+        f"logarithmic scale; the dashed line is equality.{beside}"
+        f"{_covered(pair, record.interval_level)}"
     )
     return density_figure(clouds, values=values, caption=caption)
 
