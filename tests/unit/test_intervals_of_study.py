@@ -108,6 +108,10 @@ def test_wrong_methods_and_options_are_told_with_their_path() -> None:
     assert "makes no intervals; expected one of adaptive_conformal, cv_plus" in declining
     wrong = interval_mistakes(with_table(options={"level": 2, "colour": 1}))
     assert [line.split(": ")[1] for line in wrong] == ["level", "colour"]
+    spread = {"method": "adaptive_conformal", "options": {"difficulty": "spread"}}
+    for told in (spread, {"abstain": {"by": "spread"}}):
+        (line,) = interval_mistakes(with_table(**told))
+        assert "'spread' needs the interval of the very fit" in line
     with pytest.raises(PluginError):
         interval_plan(with_table(method="abstention"))
     with pytest.raises(StudyError):

@@ -56,7 +56,15 @@ class IntervalPlan:
 
     @classmethod
     def of(cls, chosen: Uncertainty) -> IntervalPlan:
-        """As a study file says it. Raises as :func:`method_of`."""
+        """As a study file says it. Raises as :func:`method_of`, and StudyError on the spread of a
+        model, which its baselines do not have and fits of folds do not share.
+        """
+        kinds = chosen.options.get("difficulty"), getattr(chosen.abstain, "by", None)
+        if "spread" in kinds:
+            raise StudyError(
+                "'spread' needs the interval of the very fit that is asked, which neither the "
+                "baselines nor the fits of folds have; take 'estimated' or 'distance'"
+            )
         declines = None if chosen.abstain is None else Abstention(chosen.abstain)
         return cls(method_of(chosen), declines)
 
@@ -95,7 +103,7 @@ def interval_mistakes(study: Study) -> list[str]:
     if study.uncertainty is None:
         return []
     try:
-        method_of(study.uncertainty)
+        IntervalPlan.of(study.uncertainty)
     except StudyError as error:
         lines = error.mistakes or (str(error),)
         return [f"uncertainty.options: {line}" for line in lines]
