@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
 from cellula.core.canonical import plain
@@ -101,7 +102,7 @@ def association(first: pd.Series[Any], second: pd.Series[Any]) -> float:
     first, second: (profiles,), rows in which either is missing are left out. 0 where one of
     them has one level; 1 where each level of the one goes with one level of the other.
     """
-    table = pd.crosstab(first, second).to_numpy(np.float64)
+    table = _counted(first, second)
     n = table.sum()
     if min(table.shape, default=0) < 2 or n < 2:
         return 0.0
@@ -113,6 +114,16 @@ def association(first: pd.Series[Any], second: pd.Series[Any]) -> float:
     width = columns - (columns - 1) ** 2 / (n - 1)
     room = min(height, width) - 1
     return float(np.sqrt(min(corrected / room, 1.0))) if room > 0 else 0.0
+
+
+def _counted(first: pd.Series[Any], second: pd.Series[Any]) -> NDArray[np.float64]:
+    """How often every pair of labels occurs: (labels of first, labels of second), both sorted."""
+    is_there = (first.notna() & second.notna()).to_numpy()
+    (row, rows), (column, columns) = (
+        pd.factorize(labels[is_there], sort=True) for labels in (first, second)
+    )
+    pairs = np.bincount(row * len(columns) + column, minlength=len(rows) * len(columns))
+    return pairs.reshape(len(rows), len(columns)).astype(np.float64)
 
 
 def _columns(data: Dataset, limits: SourcesBiasOptions) -> dict[str, str]:

@@ -112,13 +112,20 @@ def split_files(prepared: PreparedStudy) -> Mapping[str, bytes]:
 
 
 def _split_table(folds: Sequence[Fold], names: NDArray[Any]) -> bytes:
-    everything = np.arange(len(names))
     parts = [
         pd.DataFrame({"fold": fold.name, "part": part, "row": rows, "profile": names[rows]})
         for fold in folds
         for part, rows in (
             ("test", fold.test),
-            ("excluded", np.setdiff1d(everything, np.union1d(fold.train, fold.test))),
+            ("excluded", _excluded(fold, len(names))),
         )
     ]
     return frame_bytes(pd.concat(parts, ignore_index=True))
+
+
+def _excluded(fold: Fold, n: int) -> NDArray[np.int64]:
+    """Which of n rows are in neither part, ascending."""
+    is_left = np.ones(n, bool)
+    is_left[fold.train] = False
+    is_left[fold.test] = False
+    return np.flatnonzero(is_left)
