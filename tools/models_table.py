@@ -98,9 +98,7 @@ TRIALS = (
         options={"set_transformer": {"train.epochs": 15}, "nb_vae": {"train.epochs": 6}},
     ),
     Trial("glioblastoma_unseen_context", 40, CONTEXT),
-    Trial(
-        "norman_graph_control", 6, (*PERTURBATION, "gp", "ridge"), left_out=("pair_completion",)
-    ),
+    Trial("norman_graph_control", 6, (*PERTURBATION, "gp", "ridge"), left_out=("pair_completion",)),
     Trial("norman_unseen_combination", 6, ("mean_response", "matching_mean", "shrunken_response")),
     Trial("papalexi_unseen_perturbation", 4, PERTURBATION),
     Trial("tggates_unseen_dose", 5, OFFSETS),
