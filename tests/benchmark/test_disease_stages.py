@@ -19,7 +19,8 @@ from disease_measures import Found, measured
 
 pytestmark = pytest.mark.slow
 
-SEEDS = range(10)
+#: The design was settled on seeds 0 to 3.
+SEEDS = range(10, 20)
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "no graph": {"neighbours": 0},
@@ -48,7 +49,7 @@ def told(name: str, found: list[Found]) -> None:
 def test_the_planted_truth_is_recovered_and_each_part_is_weighed(tmp_path: Path) -> None:
     found: dict[str, list[Found]] = {}
     for name, options in VARIANTS.items():
-        seeds = SEEDS if name == "as it is" else range(5)
+        seeds = SEEDS if name == "as it is" else SEEDS[:5]
         found[name] = [measured(disease(seed), seed, tmp_path, **options) for seed in seeds]
         told(name, found[name])
     whole = found["as it is"]
