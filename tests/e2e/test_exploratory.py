@@ -32,6 +32,7 @@ ROLES = "perturbation=gene,control=control,context=line"
 #: A network that trains for a moment.
 SMALL = ("--option", "train.epochs=2", "--option", "width=16", "--option", "steps=2")
 CELLS_ROLES = "perturbation=perturbation,control=is_control,context=context"
+FEATURES = "--perturbation-features"
 
 
 def listing() -> dict[str, str]:
@@ -90,14 +91,23 @@ def declared(how: dict[str, Any]) -> Declared:
         {},
         readouts=(how["readouts"],) if how["readouts"] else (),
         context_features=(Path("context.csv"),),
-        perturbation_features=(Path("perturbation.csv"),),
+        perturbation_features=(Path("perturbation.csv"), *how.get("structures", ())),
     )
 
 
 def words_of(how: dict[str, Any]) -> list[str]:
     words = ["--data", how["data"], "--roles", how["roles"], "--value-type", how["value_type"]]
-    words += ["--context-features", "context.csv", "--perturbation-features", "perturbation.csv"]
+    words += ["--context-features", "context.csv", FEATURES, "perturbation.csv"]
+    words += [part for path in how.get("structures", ()) for part in (FEATURES, str(path))]
     return words + (["--readouts", how["readouts"]] if how["readouts"] else [])
+
+
+def write_structures(data: Dataset) -> tuple[Path, ...]:
+    """Alcohols of growing length, as if they were what was given."""
+    names = sorted(set(map(str, data.queries().perturbation)) - {"control"})
+    lines = [f"{'C' * (i + 1)}O {name}" for i, name in enumerate(names)]
+    Path("structures.smi").write_text("\n".join(lines) + "\n")
+    return (Path("structures.smi"),)
 
 
 # -- every model -------------------------------------------------------------------------------
@@ -113,6 +123,8 @@ def test_every_model_answers_from_its_folder_as_it_does_in_process(
     accepted = 0
     for number, example in enumerate((single_cells(), ic50_table())):
         how = write_example(example)
+        if plugin.capabilities.needs_structures:
+            how["structures"] = write_structures(example)
         data = open_declared(declared(how))
         words = ["fit", *words_of(how), "--model", name, "--out", f"fitted{number}", "--seed", "4"]
         quick = {}
