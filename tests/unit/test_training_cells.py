@@ -88,7 +88,7 @@ def test_validation_is_as_new_to_the_conditions_as_a_question_will_be(run: RunCo
     assert (held == 0).all()
     alone = cells_of(train, None, run)
     np.testing.assert_array_equal(honest.space.components, alone.space.components)
-    np.testing.assert_array_equal(honest.conditions.centre, alone.conditions.centre)
+    np.testing.assert_array_equal(honest.conditions.numbers.centre, alone.conditions.numbers.centre)
     assert not np.array_equal(told.space.components, alone.space.components)
     assert int(honest.is_valid.sum()) == int(is_held.sum())
 

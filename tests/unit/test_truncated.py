@@ -87,6 +87,7 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "open_problems": lambda folder: test_open_problems.made(folder, counts=1.0, normalized=2.0),
     "parquet": written(table(), "t.parquet"),
     "pytdc": text(test_pytdc_table.PAIRS, "davis.tab"),
+    "smiles": text("CCO ethanol\nOc1ccccc1 phenol\n", "drugs.smi"),
     "string_links": text(test_pairs.LINKS, "9606.protein.links.v12.0.txt"),
     "tcga": text(test_tcga_table.WIDE, "acc.csv"),
     "tenx_h5": lambda folder: test_tenx_h5.made(folder / "filtered_feature_bc_matrix.h5"),
@@ -111,7 +112,7 @@ def test_half_a_file_is_refused(name: str, tmp_path: Path) -> None:
         cut = path
     whole = cut.read_bytes()
     lines = whole.rstrip(b"\n").split(b"\n")
-    is_text = name in {"depmap", "gene_ontology", "gmt", "pytdc", "string_links", "tcga"}
+    is_text = name in {"depmap", "gene_ontology", "gmt", "pytdc", "smiles", "string_links", "tcga"}
     kept = whole[: whole.rindex(lines[-1]) + 6] if is_text else whole[: len(whole) // 2]
     cut.write_bytes(kept)
     with pytest.raises(DataError) as caught:

@@ -14,7 +14,7 @@ from cellula.core.comparison import Comparison
 from cellula.evaluation.bootstrap import interval, unit_weights
 from cellula.evaluation.thirds import thirds_of
 
-__all__ = ["Held", "interval_strata", "strata_labels"]
+__all__ = ["MOST_LABELS", "Held", "interval_strata", "strata_labels"]
 
 #: Resamples of units of replication behind an interval, and its level.
 RESAMPLES = 1000
