@@ -264,6 +264,7 @@ def unit_means(archive: zipfile.ZipFile, claim: str, metric: str) -> pd.DataFram
     study = json.loads(archive.read("study.json"))
     unit = next(one["unit"] for one in study["claim"] if one["id"] == claim)
     key = unit if unit in table.columns else "perturbation"
+    table = table[table[key] != ""]  # beside the units stands their mean
     return table.pivot_table(index=key, columns="model", values="value", aggfunc="mean")
 
 
@@ -289,7 +290,7 @@ def short(value: float) -> str:
 
 INTRODUCTION = """# All models on all studies
 
-Every [example study](examples.md) with all models that can answer its claim, run by
+[Example studies](examples.md) with the models that can answer their claims, run by
 
 ```
 python tools/models_table.py --data FOLDER --workspace W
@@ -298,6 +299,10 @@ python tools/models_table.py --data FOLDER --workspace W
 which writes this page from the bundles of `cellula run`. A study takes from minutes to an hour on
 one core; one that lies in W is not run again. Networks are fitted with five seeds, on at most as
 many epochs as the tool says; their options stand as they are, and none was chosen by these scores.
+Models that move cells compete where that takes an hour at most. `drug_graph` needs structures, the
+model of scvi-tools its extra.
+Models that move cells compete where that takes an hour at most. `drug_graph` needs structures, the
+models of the extra `scvi` that extra.
 
 - **correlation**: Pearson correlation of the predicted with the observed change; for GDSC the share
   of variance explained. In brackets the 95 % interval over the units of the claim.

@@ -44,10 +44,8 @@ __all__ = ["FittedGraphVaeGan", "GraphVaeGan", "GraphVaeGanOptions"]
 
 #: The most clusters that are looked for in a stage.
 MOST_CLUSTERS = 6
-#: Controls of a held-out question whose change is looked at.
-MOST_CELLS = 64
-#: Held-out questions that are looked at.
-MOST_GROUPS = 16
+#: Held-out questions that are looked at, and controls of each.
+MOST_GROUPS, MOST_CELLS = 16, 64
 
 
 class GraphVaeGanOptions(Options):
