@@ -300,8 +300,6 @@ which writes this page from the bundles of `cellula run`. A study takes from min
 one core; one that lies in W is not run again. Networks are fitted with five seeds, on at most as
 many epochs as the tool says; their options stand as they are, and none was chosen by these scores.
 Models that move cells compete where that takes an hour at most. `drug_graph` needs structures, the
-model of scvi-tools its extra.
-Models that move cells compete where that takes an hour at most. `drug_graph` needs structures, the
 models of the extra `scvi` that extra.
 
 - **correlation**: Pearson correlation of the predicted with the observed change; for GDSC the share
