@@ -284,7 +284,9 @@ def number(value: Any) -> float:
 
 
 def short(value: float) -> str:
-    """Three places, without the zero before the point."""
+    """Three places, without the zero before the point; a dash where there is no number."""
+    if np.isnan(value):
+        return "–"
     return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
 
 
