@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
+from mudata import set_options
 from numpy.typing import NDArray
 
 from cellula.core.dataset import Dataset
@@ -85,7 +86,8 @@ class TransformConformance:
             return
         rules, fitted = self._rules(name), self._fit(data, run)
         part = data.take(np.arange(min(6, data.n_profiles)))
-        strange = part.data.copy()
+        with set_options(pull_on_update=False):
+            strange = part.data.copy()
         strange.obs["batch"] = "never_seen_batch"
         try:
             result = fitted.apply(replace(part, data=strange))
