@@ -64,9 +64,10 @@ def strata_labels(comparison: Comparison) -> dict[str, Labels]:
     """
     groups = comparison.groups
     found: dict[str, Labels] = {}
-    for name, unit in (("dose_molar", "mol/l"), ("time_s", "s")):
+    for name, unit, size in (("dose_molar", "mol/l", 1.0), ("time_s", "h", 3600.0)):
         if name in groups:
-            found[name.partition("_")[0]] = _of_numbers(groups[name].to_numpy(np.float64), unit)
+            values = groups[name].to_numpy(np.float64) / size
+            found[name.partition("_")[0]] = _of_numbers(values, unit)
     names = groups["perturbation"].astype(str)
     found["components"] = (names.str.count(r"\+") + 1).astype(str).to_numpy(str)
     found["context"] = groups["context"].astype(str).to_numpy(str)
