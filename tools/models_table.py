@@ -290,7 +290,7 @@ def short(value: float) -> str:
     return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
 
 
-INTRODUCTION = """# All models on all studies
+INTRODUCTION = """# Models beside one another
 
 [Example studies](examples.md) with the models that can answer their claims, run by
 
@@ -300,7 +300,9 @@ python tools/models_table.py --data FOLDER --workspace W
 
 which writes this page from the bundles of `cellula run`. A study takes from minutes to an hour on
 one core; one that lies in W is not run again. Networks are fitted with five seeds, on at most as
-many epochs as the tool says; their options stand as they are, and none was chosen by these scores.
+many epochs as the tool says; their options stand as they are. Some defaults
+of the models that move cells and of `shrunken_response` were settled after looks at scores of Kang
+and other studies: read theirs as optimistic.
 Models that move cells compete where that takes an hour at most. `drug_graph` needs structures, the
 models of the extra `scvi` that extra.
 
