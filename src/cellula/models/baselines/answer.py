@@ -76,7 +76,7 @@ class Answer:
         where log1p cells of controls are given. Raises DataError when its readouts differ.
         """
         given = None if control is None or self.reference is None else control_rows(control)
-        reference = self._reference(given)
+        reference = self._required(given)
         cells = None if given is None else ControlCells.of(given, self.cells)
         width = len(self.readouts) * (1 if cells is None else 1 + cells.n_most)
         size = max(1, min(MAX_ROWS, MAX_VALUES // width))
@@ -103,7 +103,16 @@ class Answer:
                 None if cells is None else cells.shifted(batch, mean, run),
             )
 
-    def _reference(self, given: Dataset | None) -> Reference | None:
+    def reference_with(self, control: Dataset | None) -> Reference | None:
+        """The control means of training, replaced by those that come with the queries.
+
+        Those of training where the readouts differ: :meth:`stream` refuses such controls.
+        """
+        if self.reference is None or control is None or control.readouts != self.readouts:
+            return self.reference
+        return _updated(self.reference, control_rows(control))
+
+    def _required(self, given: Dataset | None) -> Reference | None:
         if given is None or self.reference is None:
             return self.reference
         if given.readouts != self.readouts or given.value_type is not self.value_type:
@@ -112,8 +121,7 @@ class Answer:
                 f"the model was fitted on {len(self.readouts)} of {self.value_type.value}: "
                 "give the same readouts in the same order"
             )
-        own = Reference.of([given])
-        return self.reference if own is None else self.reference.updated(own)
+        return _updated(self.reference, given)
 
     def state(self) -> State:
         """Arrays and JSON from which :meth:`restore` makes this again."""
@@ -144,3 +152,8 @@ def joined(*states: State) -> State:
         arrays.update(state.arrays)
         meta.update(state.meta)
     return State(arrays, meta)
+
+
+def _updated(reference: Reference, given: Dataset) -> Reference:
+    own = Reference.of([given])
+    return reference if own is None else reference.updated(own)

@@ -26,7 +26,7 @@ from cellula.models.baselines.out_of_fold import (
     response_strata,
     stacked_means,
 )
-from cellula.models.baselines.reference import Reference, control_rows
+from cellula.models.baselines.reference import Reference
 
 __all__ = [
     "FittedStack",
@@ -162,7 +162,7 @@ class FittedStack:
         self, queries: QueryTable, control: Dataset | None, run: RunContext
     ) -> Iterator[Prediction]:
         """See :meth:`cellula.core.model.Fitted.predict`."""
-        reference = self._reference(control)
+        reference = self.answer.reference_with(control)
         weights = self.weights[:, (self.weights > 0).any(axis=0)][self.stratum]
 
         def effect(batch: QueryTable) -> Effects:
@@ -186,14 +186,6 @@ class FittedStack:
             "member_meta": [dict(state.meta) for state in states],
         }
         return joined(State(arrays, meta), self.answer.state())
-
-    def _reference(self, control: Dataset | None) -> Reference | None:
-        """The control means that :meth:`Answer.stream` adds to an effect."""
-        known = self.answer.reference
-        if known is None or control is None or control.readouts != self.answer.readouts:
-            return known  # other readouts are refused before an effect is asked for
-        given = Reference.of([control_rows(control)])
-        return known if given is None else known.updated(given)
 
 
 def _models(names: Sequence[str]) -> tuple[Model, ...]:

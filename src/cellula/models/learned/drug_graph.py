@@ -22,7 +22,7 @@ from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
 from cellula.models.baselines.answer import Answer, Effects, joined
 from cellula.models.baselines.pseudobulk import Pseudobulk
-from cellula.models.baselines.reference import Reference, control_rows
+from cellula.models.baselines.reference import Reference
 from cellula.models.baselines.tuning import train_and_valid
 from cellula.models.learned.blocks.checkpoint import data_fingerprint, fingerprint
 from cellula.models.learned.blocks.scope import TorchScope, torch_scope
@@ -165,13 +165,13 @@ class FittedDrugGraph:
 
         In units of the values; below 0 a pair lowers a readout by more than the sum of both does.
         """
-        return self.parts(queries, self._reference(control), run)[2]
+        return self.parts(queries, self.answer.reference_with(control), run)[2]
 
     def predict(
         self, queries: QueryTable, control: Dataset | None, run: RunContext
     ) -> Iterator[Prediction]:
         """See :meth:`cellula.core.model.Fitted.predict`."""
-        reference = self._reference(control)
+        reference = self.answer.reference_with(control)
 
         def effect(batch: QueryTable) -> Effects:
             return Effects(
@@ -204,14 +204,6 @@ class FittedDrugGraph:
             told.append(self.network(part, molecules, self.singles.adds))
         alone, together = (torch.cat(parts).cpu().numpy() for parts in zip(*told, strict=True))
         return np.asarray(alone, np.float64), np.asarray(together, np.float64)
-
-    def _reference(self, control: Dataset | None) -> Reference | None:
-        """The control means of training, replaced by those that come with the questions."""
-        known = self.answer.reference
-        if known is None or control is None or control.readouts != self.answer.readouts:
-            return known  # other readouts are refused before an effect is asked for
-        given = Reference.of([control_rows(control)])
-        return known if given is None else known.updated(given)
 
 
 @dataclass(frozen=True, slots=True)

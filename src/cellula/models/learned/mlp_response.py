@@ -22,7 +22,7 @@ from cellula.core.run import RunContext
 from cellula.kernels.blas_threads import one_blas_thread
 from cellula.models.baselines.answer import Answer, Effects, joined
 from cellula.models.baselines.pseudobulk import Pseudobulk
-from cellula.models.baselines.reference import Reference, control_rows
+from cellula.models.baselines.reference import Reference
 from cellula.models.baselines.tuning import train_and_valid
 from cellula.models.learned.blocks.checkpoint import data_fingerprint, fingerprint
 from cellula.models.learned.blocks.condition_encoder import ConditionEncoder
@@ -211,13 +211,10 @@ class FittedMlpResponse:
 
     def _reference(self, control: Dataset | None) -> Reference:
         """The control means of training, replaced by those that come with the queries."""
-        known = self.answer.reference
+        known = self.answer.reference_with(control)
         if known is None:
             raise DataError("a fitted 'mlp_response' has controls, and this state has none")
-        if control is None or control.readouts != self.answer.readouts:
-            return known  # other readouts are refused before an effect is asked for
-        given = Reference.of([control_rows(control)])
-        return known if given is None else known.updated(given)
+        return known
 
 
 @dataclass(frozen=True, slots=True)
