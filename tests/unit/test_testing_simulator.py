@@ -54,9 +54,9 @@ class Toy:
             now[:, 2] = now[:, 2].mean()
         values, at, pending = np.empty((len(cells), len(times), 3)), 0.0, list(doses.doses)
         for position, time in enumerate(times):
-            while pending and pending[0].time_s <= time:
+            while pending and pending[0].time <= time:
                 dose = pending.pop(0)
-                now, at = self.step(now, dose.time_s - at), dose.time_s
+                now, at = self.step(now, dose.time - at), dose.time
                 column = IDS.index(dose.id) if dose.id in IDS else 0
                 how = "set" if fault == "doses" else dose.how
                 now[:, column] = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 import pandas as pd
 from anndata import AnnData
 
+from cellula.core.logic import LogicNetwork
 from cellula.core.network import Network
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Reader(Protocol):
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
 
-    def read(self, path: Path) -> AnnData | MuData | pd.DataFrame | Network:
+    def read(self, path: Path) -> AnnData | MuData | pd.DataFrame | Network | LogicNetwork:
         """The content of a file. Raises DataError, naming the file, on a damaged or wrong file."""
 
 
@@ -34,5 +35,7 @@ class Writer(Protocol):
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
 
-    def write(self, content: AnnData | MuData | pd.DataFrame | Network, path: Path) -> None:
+    def write(
+        self, content: AnnData | MuData | pd.DataFrame | Network | LogicNetwork, path: Path
+    ) -> None:
         """Write atomically: after a failure the old file, or none, is there."""

@@ -1,4 +1,7 @@
-"""Simulators: a network, a population of different cells, doses over time -> a trajectory."""
+"""Simulators: a network, a population of different cells, doses over time -> a trajectory.
+
+Numbers are in the network's own units, time included.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,10 @@ __all__ = ["Dose", "ParameterTable", "Schedule", "Simulator", "Trajectory"]
 
 @dataclass(frozen=True, slots=True)
 class ParameterTable:
-    """What differs between cells: ids of parameters or species x cells.
+    """What differs between cells: ids of parameters, compartments or species x cells.
 
-    values: (cells, ids). A cell takes the network's own value for every id not named.
+    values: (cells, ids), as the ids stand in expressions, at the start. A cell takes the
+    network's own value, or the expression that gives it, for every id not named.
     """
 
     ids: tuple[str, ...]
@@ -45,9 +49,9 @@ class ParameterTable:
 
 @dataclass(frozen=True, slots=True)
 class Dose:
-    """At ``time_s`` the id is set to, multiplied by or raised by ``value``."""
+    """At ``time`` the id is set to, multiplied by or raised by ``value``."""
 
-    time_s: float
+    time: float
     id: str
     value: float
     how: Literal["set", "scale", "add"] = "set"
@@ -60,14 +64,17 @@ class Schedule:
     doses: tuple[Dose, ...] = ()
 
     def __post_init__(self) -> None:
-        times = [dose.time_s for dose in self.doses]
+        times = [dose.time for dose in self.doses]
         if times != sorted(times):
             raise DataError("the doses of a schedule are not in the order of their times")
 
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """values: (cells, times, ids); times: (times,) in seconds, ascending."""
+    """values: (cells, times, ids); times: (times,) ascending, in the network's unit of time.
+
+    A species is told as its id stands in expressions (:class:`~cellula.core.network.Species`).
+    """
 
     ids: tuple[str, ...]
     times: NDArray[np.float64]
@@ -107,4 +114,8 @@ class Simulator(Protocol):
         times: NDArray[np.float64],
         run: RunContext,
     ) -> Trajectory:
-        """The trajectory at ``times`` (s) of every cell; EngineError where a cell has none."""
+        """The trajectory of every cell at ``times``, which ascend from where the cells start.
+
+        Its ids are all of ``network.ids``. Raises DataError on an id that the network lacks and
+        EngineError, naming cell and time, where a cell has no solution.
+        """

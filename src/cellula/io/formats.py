@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
+    from cellula.core.logic import LogicNetwork
     from cellula.core.network import Network
 
 __all__ = ["read", "reader_of", "suffixes", "write", "writer_of"]
@@ -22,7 +23,7 @@ __all__ = ["read", "reader_of", "suffixes", "write", "writer_of"]
 
 def read(
     path: Path, format: str | None = None, labels: Sequence[str] = ()
-) -> AnnData | MuData | pd.DataFrame | Network:
+) -> AnnData | MuData | pd.DataFrame | Network | LogicNetwork:
     """The content of a file, or of a folder that is read as one thing (Zarr, 10x).
 
     format: the name of a reader, for files whose name does not tell (a DepMap ``.csv``); None
@@ -34,14 +35,14 @@ def read(
     reader = reader_of(path) if format is None else registry.load("reader", format)()
     is_told = bool(labels) and hasattr(reader, "read_labelled")
     with readable(path):
-        content: AnnData | MuData | pd.DataFrame | Network = (
+        content: AnnData | MuData | pd.DataFrame | Network | LogicNetwork = (
             reader.read_labelled(path, labels) if is_told else reader.read(path)
         )
         require_sound(content, path.name)
     return content
 
 
-def write(content: AnnData | MuData | pd.DataFrame | Network, path: Path) -> None:
+def write(content: AnnData | MuData | pd.DataFrame | Network | LogicNetwork, path: Path) -> None:
     """Write in the format that the name asks for, atomically. Raises DataError as ``read``."""
     writer_of(path).write(content, path)
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from cellula.core.canonical import hash_array, hash_json
 from cellula.core.errors import CellulaError
-from cellula.core.network import Compartment, Network, Parameter, Reaction, Species
+from cellula.core.expression import Symbol, apply
+from cellula.core.network import Compartment, Network, Parameter, Participant, Reaction, Species
 from cellula.core.run import RunContext, run_context
 from cellula.core.simulation import Dose, ParameterTable, Schedule, Simulator, Trajectory
 from cellula.testing.rule import Rules
@@ -22,14 +23,15 @@ SEED = 7
 TIMES = np.array([0.0, 0.5, 1.0, 2.0, 4.0])
 
 
-def decay(rate: float = 0.7, initial: float = 2.0) -> Network:
+def decay(k: float = 0.7, initial: float = 2.0) -> Network:
     """A turns into B at rate k A; exactly A(t) = A(0) exp(-k t), and A + B is conserved."""
+    rate = apply("times", Symbol("k"), Symbol("A"))
     return Network(
         "decay",
         (Compartment("cell"),),
         (Species("A", "cell", initial), Species("B", "cell")),
-        (Parameter("k", rate),),
-        (Reaction("decay", {"A": 1.0}, {"B": 1.0}, "k * A"),),
+        (Parameter("k", k),),
+        (Reaction("decay", (Participant("A"),), (Participant("B"),), rate),),
     )
 
 
