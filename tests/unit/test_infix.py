@@ -50,7 +50,7 @@ def test_formulas_mean_what_people_mean(text: str, expected: Expression) -> None
         ("a +", "ends too early"),
         ("a b", "expected an operator"),
         ("(a", r"expected '\)'"),
-        ("a $ b", r"'\$' at 3"),
+        ("a $ b", r"at 3: '\$'"),
         ("frob(a)", "no function 'frob'"),
         ("exp(a, b)", "exp has 2 argument"),
         ("f(a, b)", "f takes 1"),

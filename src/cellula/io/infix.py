@@ -120,9 +120,7 @@ class _Parser:
             match = TOKEN.match(self.text, place)
             if match is None:
                 odd = len(self.text) - len(self.text[place:].lstrip())
-                raise DataError(
-                    f"formula {self.text!r}: {self.text[odd]!r} at {odd + 1} is no part of a formula"
-                )
+                raise self._error(f"{self.text[odd]!r} is no part of a formula", odd)
             kind = str(match.lastgroup)
             self.tokens.append((kind, match[kind], match.start(kind)))
             place = match.end()
@@ -216,6 +214,7 @@ class _Parser:
             raise self._error(f"expected {word!r}")
         self.at += 1
 
-    def _error(self, problem: str) -> DataError:
-        place = self.tokens[self.at][2] if self.at < len(self.tokens) else len(self.text)
+    def _error(self, problem: str, place: int | None = None) -> DataError:
+        if place is None:
+            place = self.tokens[self.at][2] if self.at < len(self.tokens) else len(self.text)
         return DataError(f"formula {self.text!r}, at {place + 1}: {problem}")
