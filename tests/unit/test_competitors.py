@@ -87,3 +87,26 @@ def test_all_mistakes_in_models_are_listed_with_their_paths() -> None:
     assert paths == ["model.0.kind", "model.1.options", "model.1.options"]
     assert any("did you mean ridge" in line for line in found)
     assert not model_mistakes(study())
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"kind": "stack", "options": {"members": ["mean_response", "bilinear_ridge"]}},
+        {"kind": "deep_ensemble", "options": {"model": "bilinear_ridge", "share": 0.7}},
+        {"kind": "tuned", "options": {"model": "bilinear_ridge"}},
+    ],
+)
+def test_what_is_made_of_models_needs_what_they_need(whole: dict[str, object]) -> None:
+    chosen = with_models({"id": "whole", **whole})
+    able = competitors(chosen.claim[0], study_models(chosen, table()), table())
+    assert "whole" not in [one.id for one in able]
+
+
+@pytest.mark.parametrize("kind", ["knn", "ridge"])
+def test_a_table_of_features_of_either_kind_will_do(kind: str) -> None:
+    chosen = with_models({"id": "one", "kind": kind})
+    models = study_models(chosen, table())
+    assert "one" in [one.id for one in competitors(chosen.claim[0], models, table())]
+    bare = replace(table(), context_features=None, perturbation_features=None)
+    assert "one" not in [one.id for one in competitors(chosen.claim[0], models, bare)]

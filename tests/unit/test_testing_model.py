@@ -183,7 +183,9 @@ def test_a_wrong_declaration_is_caught(member: str, value: object, rule: str) ->
         ModelConformance(wrong).check_declaration()
 
 
-@pytest.mark.parametrize("need", ["needs_structures", "needs_perturbation_features"])
+@pytest.mark.parametrize(
+    "need", ["needs_structures", "needs_perturbation_features", "needs_features"]
+)
 def test_a_need_that_is_declared_and_not_asked_for_is_caught(need: str, run: RunContext) -> None:
     needs = Capabilities(frozenset({ClaimKind.UNSEEN_PAIR}), predicts_cells=True, **{need: True})
     needy = type("Toy", (), {**dict(vars(Toy)), "capabilities": needs})

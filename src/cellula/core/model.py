@@ -20,6 +20,7 @@ __all__ = [
     "Assimilating",
     "Attribution",
     "Capabilities",
+    "Composed",
     "Explaining",
     "Fitted",
     "Model",
@@ -42,6 +43,7 @@ class Capabilities:
 
     claims: the claim kinds it has an answer to. needs_control: whether it needs control
     profiles. needs_context_features, needs_perturbation_features: tables it cannot do without;
+    needs_features: whether it needs one of the two, whichever.
     needs_structures: whether it needs structures of compounds.
     predicts_cells: whether its predictions carry populations.
     """
@@ -52,6 +54,7 @@ class Capabilities:
     needs_perturbation_features: bool = False
     predicts_cells: bool = False
     needs_structures: bool = False
+    needs_features: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,15 @@ class Attribution:
     features: tuple[str, ...]
     values: NDArray[np.float64]
     method: str
+
+
+@runtime_checkable
+class Composed(Protocol):
+    """A model made of others, which needs what they need."""
+
+    @property
+    def parts(self) -> tuple[Model, ...]:
+        """The models it fits."""
 
 
 @runtime_checkable

@@ -144,6 +144,10 @@ class ModelConformance:
             if getattr(needs, f"needs_{label}_features"):
                 with rules.must_raise(DataError, f"missing {label} features are a DataError"):
                     self._fit(without, run_of())
+        if needs.needs_features:
+            neither = replace(data, context_features=None, perturbation_features=None)
+            with rules.must_raise(DataError, "missing features of both kinds are a DataError"):
+                self._fit(neither, run_of())
         if needs.needs_structures:
             with rules.must_raise(DataError, "missing structures are a DataError"):
                 self._fit(replace(data, structures={}), run_of())

@@ -8,7 +8,7 @@ from typing import Any
 from cellula.core import registry
 from cellula.core.dataset import Dataset
 from cellula.core.errors import MissingExtra, PluginError, StudyError
-from cellula.core.model import Capabilities, Model
+from cellula.core.model import Capabilities, Composed, Model
 from cellula.validation.study import Claim, ModelChoice, Study
 
 __all__ = ["BASELINES", "Competitor", "competitors", "model_mistakes", "study_models"]
@@ -66,16 +66,24 @@ def _implied(named: set[str], data: Dataset) -> list[Competitor]:
     found: list[Competitor] = []
     for kind in BASELINES:
         model: Any = registry.create("model", kind)
-        if kind not in named and _is_possible(model.capabilities, data):
+        if kind not in named and _is_possible(model, data):
             found.append(Competitor(kind, kind, model, (0,), True))
     return found
 
 
-def _is_possible(capabilities: Capabilities, data: Dataset) -> bool:
+def _is_possible(model: Model, data: Dataset) -> bool:
+    """Whether the data hold what the model, and all it is made of, cannot do without."""
+    parts = model.parts if isinstance(model, Composed) else ()
+    return _has_needs(model.capabilities, data) and all(_is_possible(one, data) for one in parts)
+
+
+def _has_needs(capabilities: Capabilities, data: Dataset) -> bool:
+    has_features = data.context_features is not None or data.perturbation_features is not None
     return not (
         (capabilities.needs_control and not data.is_control.any())
         or (capabilities.needs_context_features and data.context_features is None)
         or (capabilities.needs_perturbation_features and data.perturbation_features is None)
+        or (capabilities.needs_features and not has_features)
         or (capabilities.needs_structures and not data.structures)
     )
 
@@ -93,7 +101,7 @@ def competitors(
     for one in models:
         if not one.is_baseline and claim.models and one.id not in claim.models:
             continue
-        possible = _is_possible(one.model.capabilities, data)
+        possible = _is_possible(one.model, data)
         if one.answers(claim) and possible:
             able.append(one)
         elif one.id in claim.models:

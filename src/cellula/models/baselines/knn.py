@@ -75,7 +75,9 @@ class Knn:
 
     name: ClassVar[str] = "knn"
     options_type: ClassVar[type[Options]] = KnnOptions
-    capabilities: ClassVar[Capabilities] = Capabilities(frozenset(ClaimKind), predicts_cells=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        frozenset(ClaimKind), needs_features=True, predicts_cells=True
+    )
     references: ClassVar[tuple[str, ...]] = ()
 
     def fit(

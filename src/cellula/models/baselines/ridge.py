@@ -66,7 +66,9 @@ class Ridge:
 
     name: ClassVar[str] = "ridge"
     options_type: ClassVar[type[Options]] = RidgeOptions
-    capabilities: ClassVar[Capabilities] = Capabilities(frozenset(ClaimKind), predicts_cells=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        frozenset(ClaimKind), needs_features=True, predicts_cells=True
+    )
     references: ClassVar[tuple[str, ...]] = ("hoerl1970",)
 
     def fit(

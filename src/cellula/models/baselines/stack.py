@@ -118,6 +118,11 @@ class Stack:
             answer,
         )
 
+    @property
+    def parts(self) -> tuple[Model, ...]:
+        """See :class:`cellula.core.model.Composed`."""
+        return _models(self.options.members)
+
     def restore(self, state: State) -> FittedStack:
         """See :meth:`cellula.core.model.Model.restore`."""
         arrays, meta = state.arrays, state.meta

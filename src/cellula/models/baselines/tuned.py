@@ -118,6 +118,11 @@ class Tuned:
         own = State(state.arrays, state.meta["inner"])
         return FittedTuned(self._model(chosen).restore(own), chosen)
 
+    @property
+    def parts(self) -> tuple[Model, ...]:
+        """See :class:`cellula.core.model.Composed`."""
+        return (self._model({}),)
+
     def _model(self, chosen: Mapping[str, Any]) -> Model:
         options = _plain(self.options.options)
         for name, value in chosen.items():

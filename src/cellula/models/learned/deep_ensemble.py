@@ -102,6 +102,11 @@ class DeepEnsemble:
         model = self._model()
         return FittedDeepEnsemble(tuple(model.restore(inner_state(state, name)) for name in names))
 
+    @property
+    def parts(self) -> tuple[Model, ...]:
+        """See :class:`cellula.core.model.Composed`."""
+        return (self._model(),)
+
     def _model(self) -> Model:
         return _model(self.options)
 
