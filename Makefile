@@ -7,6 +7,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 DATA ?= ../shared/data
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
@@ -52,9 +53,9 @@ $(VENV)/.stamp-docs: $(VENV)/.stamp-core
 demo: $(VENV)/.stamp-core ## run the demo study and print where its dossier is
 	$(BIN)/cellula demo
 
-test: $(VENV)/.stamp-test ## fetch what the demo needs, then run the tests (DATA=FOLDER of real data)
+test: $(VENV)/.stamp-test ## fetch what the demo needs, then run the tests (DATA=FOLDER of real data, JOBS=2)
 	$(BIN)/cellula data get gdsc
-	$(BIN)/python -m pytest --data="$(DATA)"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --data="$(DATA)" -n $(JOBS) --dist loadfile
 
 system: ## install the Debian packages that some tests want (those tests skip without them)
 	@if command -v chromium > /dev/null; then echo "chromium is installed"; \
