@@ -164,9 +164,9 @@ def operate(kind, a, b, c):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def run(operations, runs, first, registers):  # type: ignore[no-untyped-def]
-    """Do the runs from ``first`` on: operations (n, 4), runs (n, 3), registers (n,) in place."""
-    for one in range(first, len(runs)):
+def run(operations, runs, first, last, registers):  # type: ignore[no-untyped-def]
+    """Do the runs first .. last - 1: operations (n, 4), runs (n, 3), registers (n,) in place."""
+    for one in range(first, last):
         kind, begin, end = runs[one, 0], runs[one, 1], runs[one, 2]
         if kind == MUL:
             for k in range(begin, end):
@@ -203,10 +203,12 @@ def _evaluated(operations, runs, constants, outputs, inputs, found):  # type: ig
     n_inputs = inputs.shape[1]
     n_before = n_inputs + len(constants)
     registers = np.empty(n_before + len(operations))
-    registers[n_inputs:n_before] = constants
+    for k in range(len(constants)):
+        registers[n_inputs + k] = constants[k]
     for cell in range(len(inputs)):
-        registers[:n_inputs] = inputs[cell]
-        run(operations, runs, 0, registers)
+        for k in range(n_inputs):
+            registers[k] = inputs[cell, k]
+        run(operations, runs, 0, len(runs), registers)
         for k in range(len(outputs)):
             found[cell, k] = registers[outputs[k]]
 
