@@ -141,6 +141,8 @@ def step(system, method, found, arrays, place, control):  # type: ignore[no-unty
         h = min(h, longest)
         if t + 1.01 * h >= end:
             h = end - t
+        elif h <= LEAST * abs(t) or t + h == t:
+            return reason, 0.0, h, math.nan, n_tried
         error = math.nan
         if _decomposed(elimination, places, found[1], arrays, 1.0 / (h * gamma), n_differential):
             _stages(rates, method, elimination, found, arrays, t, h, n_differential)
@@ -159,8 +161,6 @@ def step(system, method, found, arrays, place, control):  # type: ignore[no-unty
             return DONE, h, h * (factor if is_first else min(factor, 1.0)), error, n_tried
         is_first = False
         h *= max(SHORTER, min(factor, SAFETY))
-        if h <= LEAST * abs(t) or t + h == t:
-            return reason, 0.0, h, error, n_tried
     return TOO_MANY, 0.0, h, math.nan, n_tried
 
 
