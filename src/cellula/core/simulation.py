@@ -97,9 +97,14 @@ class Trajectory:
 
 @runtime_checkable
 class Simulator(Protocol):
-    """Solves a network for a population."""
+    """Solves a network for a population.
+
+    is_stochastic: its trajectories are random, drawn from ``run.rng`` alone; the conformance
+    kit then asks for the right distribution in place of the right course.
+    """
 
     name: ClassVar[str]
+    is_stochastic: ClassVar[bool]
     options_type: ClassVar[type[Options]]
     references: ClassVar[tuple[str, ...]]
     options: Any
