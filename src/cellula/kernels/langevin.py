@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from cellula.kernels.jump import FAILED, FINISHED, RUNNING, tell
-from cellula.kernels.leap_step import begin_step, longest_step
+from cellula.kernels.leap_step import begin_step, longest_step, middle_of_step
 from cellula.kernels.random_stream import normal_draw
 
 __all__ = ["langevin"]
@@ -48,11 +48,7 @@ def _cell(process, r, c, clock, stop, times, stream, limit, epsilon, room, told)
         if k < len(times) and times[k] < stop:
             end = times[k]
         tau = longest_step(process, r, a, is_critical, epsilon, drift, spread)
-        before[:] = r
-        for species in range(len(drift)):
-            r[1 + species] = max(r[1 + species] + 0.5 * min(tau, end - t) * drift[species], 0.0)
-        total, bad = begin_step(process, r, c, a)
-        r[:] = before
+        bad = middle_of_step(process, r, c, a, drift, min(tau, end - t), before)
         if bad >= 0:
             return FAILED, bad, steps
         _step(process, r, a, min(tau, end - t), stream)

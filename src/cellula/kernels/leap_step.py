@@ -7,7 +7,7 @@ import numpy as np
 
 from cellula.kernels.jump import propensity, refresh
 
-__all__ = ["begin_step", "longest_step"]
+__all__ = ["begin_step", "longest_step", "middle_of_step"]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -63,3 +63,18 @@ def longest_step(process, r, a, is_critical, epsilon, drift, spread):  # type: i
         room = max(epsilon * x / _weight(orders[species], x), 1.0)
         tau = min(tau, room / abs(drift[species]), room * room / spread[species])
     return tau
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def middle_of_step(process, r, c, a, drift, step, before):  # type: ignore[no-untyped-def]
+    """Propensities where the drift leads to in half a step, into ``a``; which is odd, or -1.
+
+    Without it a leap is wrong by the order of its length, with it by that of its square.
+    before: takes the registers, which are as they were after it.
+    """
+    before[:] = r
+    for species in range(len(drift)):
+        r[1 + species] = max(r[1 + species] + 0.5 * step * drift[species], 0.0)
+    _, bad = begin_step(process, r, c, a)
+    r[:] = before
+    return bad

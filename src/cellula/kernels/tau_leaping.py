@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from cellula.kernels.jump import FAILED, FINISHED, RUNNING, fire, tell
-from cellula.kernels.leap_step import begin_step, longest_step
+from cellula.kernels.leap_step import begin_step, longest_step, middle_of_step
 from cellula.kernels.random_stream import exponential_draw, poisson_draw, uniform
 from cellula.kernels.ssa import direct_cell, room_of
 
@@ -61,16 +61,18 @@ def _critical(process, r, a, is_critical, total, stream):  # type: ignore[no-unt
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _step(process, r, a, is_critical, tau, left, stream, before):  # type: ignore[no-untyped-def]
+def _step(process, r, c, tau, left, stream, room):  # type: ignore[no-untyped-def]
     """One leap of at most tau and ``left``; how far, how many events (-1: none was possible)."""
+    a, _, is_critical, drift, _, before, middle = room
     critical_total = 0.0
     for j in range(len(a)):
         if is_critical[j]:
             critical_total += a[j]
     first = exponential_draw(stream) / critical_total if critical_total > 0.0 else np.inf
-    before[:] = r
     step = min(tau, first, left)
-    events, is_possible = _leap(process, r, a, is_critical, step, stream)
+    if middle_of_step(process, r, c, middle, drift, step, before) >= 0:
+        middle[:] = a
+    events, is_possible = _leap(process, r, middle, is_critical, step, stream)
     if is_possible and first <= tau and first < left:
         is_possible = _critical(process, r, a, is_critical, critical_total, stream)
         events += 1
@@ -83,7 +85,7 @@ def _step(process, r, a, is_critical, tau, left, stream, before):  # type: ignor
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _cell(process, r, c, clock, stop, times, stream, limit, epsilon, room, told):  # type: ignore[no-untyped-def]
     """One cell up to ``stop``, or so many steps; as ``direct_cell``."""
-    a, sums, is_critical, drift, spread, before = room
+    a, sums, is_critical, drift, spread, _, _ = room
     done = 0
     for _ in range(limit):
         t, k = clock[0], int(clock[1])
@@ -102,7 +104,7 @@ def _cell(process, r, c, clock, stop, times, stream, limit, epsilon, room, told)
             end = times[k]
         events = -1
         while events < 0 and tau >= SHORT / total:
-            step, events = _step(process, r, a, is_critical, tau, end - t, stream, before)
+            step, events = _step(process, r, c, tau, end - t, stream, room)
             tau *= 0.5
         if events < 0:
             status, reaction, events = direct_cell(
@@ -125,12 +127,12 @@ def tau_leaping(  # type: ignore[no-untyped-def]
 ):
     """Every cell that has not reached its stop, up to it; arguments as of ``direct``.
 
-    limit: of steps, not of events.
+    Step selection of [cao2006]_, propensities in the middle of a leap. limit: of leaps.
     """
     m, n = len(process[0]), len(process[10])
     room = (
         np.empty(m), np.empty(room_of(m)), np.empty(m, np.bool_), np.empty(n), np.empty(n),
-        np.empty(r.shape[1]),
+        np.empty(r.shape[1]), np.empty(m),
     )  # fmt: skip
     for cell in range(len(r)):
         if clock[cell, 0] >= stops[cell]:

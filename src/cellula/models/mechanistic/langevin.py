@@ -31,8 +31,9 @@ class LangevinOptions(CountOptions):
 class Langevin:
     """dX = S a(X) dt + S diag(sqrt(a(X))) dW, by Euler and Maruyama [gillespie2000]_.
 
-    The step is that of tau-leaping [cao2006]_. An extent that would use up more than there is is
-    cut to what there is: no count is negative, and what the reactions conserve is conserved.
+    The step is that of tau-leaping [cao2006]_, a is taken in its middle. An extent that would use
+    up more than there is is cut to what there is: no count is negative, and what the reactions
+    conserve is conserved.
     Where counts are few that, and Gaussian noise itself, are wrong: use ssa.
     """
 

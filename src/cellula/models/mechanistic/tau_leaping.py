@@ -31,6 +31,7 @@ class TauLeapingOptions(CountOptions):
 class TauLeaping:
     """Leaps with Poisson numbers of events, tau as long as no propensity changes much [cao2006]_.
 
+    The propensities are those of the middle of a leap, where the drift alone leads to.
     A reaction close to using up a reactant happens at most once a leap, a leap that would
     make a count negative is halved and drawn again, and where leaps would be short the events
     are exact ones: counts are whole and never negative.
