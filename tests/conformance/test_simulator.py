@@ -7,8 +7,10 @@ import pytest
 from cellula.core import registry
 from cellula.core.errors import MissingExtra
 from cellula.core.run import RunContext
-from cellula.testing import SimulatorConformance
+from cellula.testing import SimulatorConformance, StochasticSimulatorConformance
 
+#: What counts with real numbers.
+REAL = {"langevin"}
 NAMES = registry.names("simulator")
 
 
@@ -19,4 +21,7 @@ def test_simulator(name: str, run: RunContext) -> None:
         simulator = registry.load("simulator", name)
     except MissingExtra as missing:
         pytest.skip(str(missing))
-    SimulatorConformance(simulator).check(run)
+    if simulator.is_stochastic:
+        StochasticSimulatorConformance(simulator, has_whole_counts=name not in REAL).check(run)
+    else:
+        SimulatorConformance(simulator).check(run)
