@@ -1,5 +1,6 @@
 """Simulators: a network, a population of different cells, doses over time -> a trajectory.
 
+A network is one of reactions or of logic; a simulator that takes one of them refuses the other.
 Numbers are in the network's own units, time included.
 """
 
@@ -13,23 +14,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellula.core.errors import DataError
+from cellula.core.logic import LogicNetwork
 from cellula.core.model import Options
 from cellula.core.network import Network
 from cellula.core.run import RunContext
 
-__all__ = ["Dose", "ParameterTable", "Schedule", "Simulator", "Trajectory"]
+__all__ = [
+    "Dose",
+    "ParameterTable",
+    "Schedule",
+    "Simulator",
+    "Trajectory",
+    "logic_network",
+    "reaction_network",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterTable:
-    """What differs between cells: ids of parameters, compartments or species x cells.
+    """What differs between cells: ids of parameters, compartments, species or components x cells.
 
     values: (cells, ids), as the ids stand in expressions, at the start. A cell takes the
     network's own value, or the expression that gives it, for every id not named.
+    first: the number of the first cell in its population; with the seed it decides what is
+    random about a cell, so that a population in batches is the population in one piece.
     """
 
     ids: tuple[str, ...]
     values: NDArray[np.float64]
+    first: int = 0
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape[1] != len(self.ids):
@@ -44,7 +57,8 @@ class ParameterTable:
     def batches(self, size: int) -> Iterator[ParameterTable]:
         """Consecutive parts of at most ``size`` cells."""
         for start in range(0, len(self), size):
-            yield ParameterTable(self.ids, self.values[start : start + size])
+            part = self.values[start : start + size]
+            yield ParameterTable(self.ids, part, self.first + start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +111,14 @@ class Trajectory:
 
 @runtime_checkable
 class Simulator(Protocol):
-    """Solves a network for a population."""
+    """Solves a network for a population.
+
+    is_stochastic: its trajectories are random, drawn from ``run.rng`` alone; the conformance
+    kit then asks for the right distribution in place of the right course.
+    """
 
     name: ClassVar[str]
+    is_stochastic: ClassVar[bool]
     options_type: ClassVar[type[Options]]
     references: ClassVar[tuple[str, ...]]
     options: Any
@@ -108,7 +127,7 @@ class Simulator(Protocol):
 
     def simulate(
         self,
-        network: Network,
+        network: Network | LogicNetwork,
         cells: ParameterTable,
         doses: Schedule,
         times: NDArray[np.float64],
@@ -116,6 +135,27 @@ class Simulator(Protocol):
     ) -> Trajectory:
         """The trajectory of every cell at ``times``, which ascend from where the cells start.
 
-        Its ids are all of ``network.ids``. Raises DataError on an id that the network lacks and
-        EngineError, naming cell and time, where a cell has no solution.
+        Its ids are all of ``network.ids``. Raises DataError, naming the simulator, on a form of
+        network that it does not take (:func:`reaction_network`, :func:`logic_network`), and on an
+        id that the network lacks; EngineError, naming cell and time, where a cell has no solution.
         """
+
+
+def reaction_network(given: Network | LogicNetwork, simulator: str) -> Network:
+    """A network of reactions as it is. Raises DataError, naming the simulator, on one of logic."""
+    if not isinstance(given, Network):
+        raise DataError(
+            f"simulator {simulator!r} takes networks of reactions, and {given.id!r} is a logic "
+            "network; take simulator 'logic'"
+        )
+    return given
+
+
+def logic_network(given: Network | LogicNetwork, simulator: str) -> LogicNetwork:
+    """A logic network as it is. Raises DataError, naming the simulator, on one of reactions."""
+    if not isinstance(given, LogicNetwork):
+        raise DataError(
+            f"simulator {simulator!r} takes logic networks, and {given.id!r} has reactions; take a "
+            "simulator of reactions, such as 'ode'"
+        )
+    return given
