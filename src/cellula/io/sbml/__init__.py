@@ -3,5 +3,3 @@
 from cellula.io.sbml.format import Sbml, network_of
 
 __all__ = ["Sbml", "network_of"]
-from cellula.io.sbml.writer import sbml_text
-__all__ = [*__all__, "sbml_text"]
