@@ -27,6 +27,7 @@ class Toy:
     """Solves the decay of A into B exactly, between doses."""
 
     name: ClassVar[str] = "toy"
+    is_stochastic: ClassVar[bool] = False
     options_type: ClassVar[type[Options]] = ToyOptions
     references: ClassVar[tuple[str, ...]] = ()
 

@@ -36,10 +36,13 @@ class ParameterTable:
 
     values: (cells, ids), as the ids stand in expressions, at the start. A cell takes the
     network's own value, or the expression that gives it, for every id not named.
+    first: the number of the first cell in its population; with the seed it decides what is
+    random about a cell, so that a population in batches is the population in one piece.
     """
 
     ids: tuple[str, ...]
     values: NDArray[np.float64]
+    first: int = 0
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape[1] != len(self.ids):
@@ -54,7 +57,8 @@ class ParameterTable:
     def batches(self, size: int) -> Iterator[ParameterTable]:
         """Consecutive parts of at most ``size`` cells."""
         for start in range(0, len(self), size):
-            yield ParameterTable(self.ids, self.values[start : start + size])
+            part = self.values[start : start + size]
+            yield ParameterTable(self.ids, part, self.first + start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,14 @@ class Trajectory:
 
 @runtime_checkable
 class Simulator(Protocol):
-    """Solves a network for a population."""
+    """Solves a network for a population.
+
+    is_stochastic: its trajectories are random, drawn from ``run.rng`` alone; the conformance
+    kit then asks for the right distribution in place of the right course.
+    """
 
     name: ClassVar[str]
+    is_stochastic: ClassVar[bool]
     options_type: ClassVar[type[Options]]
     references: ClassVar[tuple[str, ...]]
     options: Any
