@@ -7,7 +7,8 @@ import pytest
 from cellula.core import registry
 from cellula.core.errors import MissingExtra
 from cellula.core.run import RunContext
-from cellula.testing import SimulatorConformance
+from cellula.testing import LogicSimulatorConformance, SimulatorConformance
+from cellula.testing.logic_simulator import takes_logic
 
 NAMES = registry.names("simulator")
 
@@ -19,4 +20,7 @@ def test_simulator(name: str, run: RunContext) -> None:
         simulator = registry.load("simulator", name)
     except MissingExtra as missing:
         pytest.skip(str(missing))
-    SimulatorConformance(simulator).check(run)
+    if takes_logic(simulator, run):
+        LogicSimulatorConformance(simulator).check(run)
+    else:
+        SimulatorConformance(simulator).check(run)

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LogicTables", "advance"]
+__all__ = ["LogicTables", "advance", "drawn_levels"]
 
 Integers = NDArray[np.int64]
 MODES = {"synchronous": 0, "asynchronous": 1, "continuous": 2}
@@ -200,3 +200,17 @@ def advance(
         np.uint64(seed[0]), seed[1], out,
     )  # fmt: skip
     return out
+
+
+def drawn_levels(most: Integers, n_cells: int, seed: tuple[int, int]) -> Integers:
+    """A level from 0 to ``most`` for every cell and component, each as likely: (cells, components).
+
+    seed: as :func:`advance`.
+    """
+    numbers = np.arange(seed[1], seed[1] + n_cells, dtype=np.uint64)[:, None]
+    places = numbers * np.uint64(len(most)) + np.arange(len(most), dtype=np.uint64)[None, :]
+    z = (places + np.uint64(seed[0])) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    share = ((z ^ (z >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return np.floor(share * (most + 1)).astype(np.int64)

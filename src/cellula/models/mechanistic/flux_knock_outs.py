@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cellula.core.errors import DataError
 from cellula.core.flux import GeneRule
 from cellula.core.network import Network
-from cellula.models.mechanistic.flux_balance import (
+from cellula.models.mechanistic.flux_problem import (
     Floats,
     FluxProblem,
     Solution,

@@ -10,7 +10,7 @@ import numpy as np
 
 from cellula.core.errors import DataError
 from cellula.core.network import Network
-from cellula.models.mechanistic.flux_balance import (
+from cellula.models.mechanistic.flux_problem import (
     Floats,
     FluxProblem,
     flux_problem,

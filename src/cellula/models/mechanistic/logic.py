@@ -14,7 +14,7 @@ from cellula.core.model import Options
 from cellula.core.network import Network
 from cellula.core.run import RunContext, each
 from cellula.core.simulation import ParameterTable, Schedule, Trajectory, logic_network
-from cellula.kernels.logic import LogicTables, advance
+from cellula.kernels.logic import LogicTables, advance, drawn_levels
 from cellula.models.mechanistic.logic_form import LogicForm, checked_level, logic_form
 
 __all__ = ["Logic", "LogicOptions"]
@@ -42,6 +42,7 @@ class Logic:
     """
 
     name: ClassVar[str] = "logic"
+    is_stochastic: ClassVar[bool] = True
     options_type: ClassVar[type[LogicOptions]] = LogicOptions
     references: ClassVar[tuple[str, ...]] = ("kauffman1969", "thomas1991", "stoll2012")
 
@@ -66,9 +67,11 @@ class Logic:
         _check_times(times)
         tables, given = _tables(form), _doses(form.network, doses)
         streams = run.child("logic").rng
-        initial = _initial(form.network, cells, streams)
+        initial = _initial(form.network, cells, int(streams.integers(2**63)))
         key = int(streams.integers(2**63))
-        blocks = [(at, initial[at : at + BLOCK]) for at in range(0, len(cells), BLOCK)]
+        blocks = [
+            (cells.first + at, initial[at : at + BLOCK]) for at in range(0, len(cells), BLOCK)
+        ]
 
         def simulated(block: tuple[int, NDArray[np.int64]]) -> NDArray[np.float64]:
             return advance(self.options.update, tables, block[1], times, given, (key, block[0]))
@@ -139,12 +142,10 @@ def _doses(
     )
 
 
-def _initial(
-    network: LogicNetwork, cells: ParameterTable, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _initial(network: LogicNetwork, cells: ParameterTable, key: int) -> NDArray[np.int64]:
     """The levels at the start: (cells, components)."""
     most = np.array([one.max_level for one in network.components], np.int64)
-    levels = rng.integers(0, most + 1, size=(len(cells), len(most)))
+    levels = drawn_levels(most, len(cells), (key, cells.first))
     for at, one in enumerate(network.components):
         if one.initial is not None:
             levels[:, at] = one.initial
