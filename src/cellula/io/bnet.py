@@ -15,11 +15,7 @@ from cellula.io.atomic import write_atomically
 from cellula.io.text_file import decoded, text_bytes
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
-    from mudata import MuData
-
-    from cellula.core.network import Network
+    from cellula.core.reader import Content
 
 __all__ = ["Bnet", "parse_rule"]
 
@@ -73,9 +69,7 @@ class Bnet:
         components += [Component(id, None) for id in named if id not in rules]
         return LogicNetwork(path.name.removesuffix(".bnet"), tuple(components))
 
-    def write(
-        self, content: AnnData | MuData | pd.DataFrame | Network | LogicNetwork, path: Path
-    ) -> None:
+    def write(self, content: Content, path: Path) -> None:
         """Write a Boolean network; DataError, naming the component, on what .bnet cannot hold.
 
         It holds no levels above 1, no initial levels, names beside ids, rates, or comparisons.
