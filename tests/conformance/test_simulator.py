@@ -8,6 +8,8 @@ from cellula.core import registry
 from cellula.core.errors import MissingExtra
 from cellula.core.run import RunContext
 from cellula.testing import SimulatorConformance, StochasticSimulatorConformance
+from cellula.testing import LogicSimulatorConformance, SimulatorConformance
+from cellula.testing.logic_simulator import takes_logic
 
 #: What counts with real numbers.
 REAL = {"langevin"}
@@ -23,5 +25,7 @@ def test_simulator(name: str, run: RunContext) -> None:
         pytest.skip(str(missing))
     if simulator.is_stochastic:
         StochasticSimulatorConformance(simulator, has_whole_counts=name not in REAL).check(run)
+    if takes_logic(simulator, run):
+        LogicSimulatorConformance(simulator).check(run)
     else:
         SimulatorConformance(simulator).check(run)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-__all__ = ["FluxBalance", "FluxObjective", "Gene", "GeneRule"]
+__all__ = ["FluxBalance", "FluxObjective", "Fluxes", "Gene", "GeneRule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +49,17 @@ class FluxBalance:
     active: str
     genes: tuple[Gene, ...] = ()
     rules: Mapping[str, Requirement] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fluxes:
+    """What flux balance finds: a flux of every reaction, in the network's unit of flux.
+
+    values: reaction -> flux, empty unless ``status`` is ``optimal``. objective: the value of the
+    active objective; NaN where there is none, for the reason that ``status`` tells: no fluxes
+    keep all bounds (``infeasible``) or the objective has no bound (``unbounded``).
+    """
+
+    values: Mapping[str, float]
+    objective: float
+    status: Literal["optimal", "infeasible", "unbounded"] = "optimal"

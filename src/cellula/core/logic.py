@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cellula.core.errors import DataError
 from cellula.core.expression import Expression, symbols
 
-__all__ = ["Component", "LogicNetwork"]
+__all__ = ["Component", "LogicNetwork", "PerturbationTable", "SignedEdge", "SignedGraph"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class LogicNetwork:
     """Components under unique ids [kauffman1969]_ [thomas1991]_.
 
     rates: id -> (up, down), per time, for continuous time; 1 for those not named. Raises
-    DataError on an id used twice, a rule that names none of them, or a level out of range.
+    DataError on an id used twice, a rule that names none of them, a level out of range, or a rate
+    that is none.
     """
 
     id: str
@@ -52,12 +56,100 @@ class LogicNetwork:
                     f"the rule of {one.id!r} names {min(strange)!r}, which logic network "
                     f"{self.id!r} lacks"
                 )
-            if one.max_level < 1 or not (one.initial is None or 0 <= one.initial <= one.max_level):
+            self._check_levels(one)
+        for id, pair in self.rates.items():
+            if id not in known or not all(0 <= rate < float("inf") for rate in pair):
                 raise DataError(
-                    f"component {one.id!r} starts at {one.initial} of {one.max_level} levels"
+                    f"logic network {self.id!r} gives {id!r} the rates {pair}; expected two "
+                    "finite numbers that are not negative, for one of its components"
                 )
+
+    @staticmethod
+    def _check_levels(one: Component) -> None:
+        if one.max_level < 1 or not (one.initial is None or 0 <= one.initial <= one.max_level):
+            raise DataError(
+                f"component {one.id!r} starts at {one.initial} of {one.max_level} levels"
+            )
 
     @property
     def ids(self) -> tuple[str, ...]:
         """The components in order."""
         return tuple(one.id for one in self.components)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedEdge:
+    """``source`` turns ``target`` on (sign 1) or off (sign -1)."""
+
+    source: str
+    sign: int
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedGraph:
+    """What is known beforehand of who acts on whom: a prior network [saez-rodriguez2009]_.
+
+    Raises DataError on a sign that is not 1 or -1, and on an edge that stands twice.
+    """
+
+    id: str
+    edges: tuple[SignedEdge, ...]
+
+    def __post_init__(self) -> None:
+        seen: set[SignedEdge] = set()
+        for edge in self.edges:
+            if edge.sign not in (1, -1):
+                raise DataError(
+                    f"the edge from {edge.source!r} to {edge.target!r} has the sign {edge.sign}; "
+                    "expected 1 or -1"
+                )
+            if edge in seen:
+                raise DataError(f"the edge from {edge.source!r} to {edge.target!r} stands twice")
+            seen.add(edge)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The nodes in the order in which the edges name them."""
+        named = (id for edge in self.edges for id in (edge.source, edge.target))
+        return tuple(dict.fromkeys(named))
+
+
+@dataclass(frozen=True, slots=True)
+class PerturbationTable:
+    """What was measured under which cues, as MIDAS tables say it [saez-rodriguez2008]_.
+
+    stimuli, inhibitors: what was added, an inhibitor under the name of what it inhibits.
+    stimulated: (conditions, stimuli), inhibited: (conditions, inhibitors), whether it was there.
+    times: (times,) ascending. values: (conditions, times, readouts), not a number where it was
+    not measured. Raises DataError where the shapes do not fit, a name stands twice, or times do
+    not ascend.
+    """
+
+    stimuli: tuple[str, ...]
+    inhibitors: tuple[str, ...]
+    readouts: tuple[str, ...]
+    stimulated: NDArray[np.bool_]
+    inhibited: NDArray[np.bool_]
+    times: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        n = len(self.values)
+        shapes = (
+            ("stimulated", self.stimulated.shape, (n, len(self.stimuli))),
+            ("inhibited", self.inhibited.shape, (n, len(self.inhibitors))),
+            ("values", self.values.shape, (n, len(self.times), len(self.readouts))),
+        )
+        for name, found, expected in shapes:
+            if found != expected:
+                raise DataError(f"{name} has the shape {found}; expected {expected}")
+        for names in (self.stimuli, self.inhibitors, self.readouts):
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise DataError(f"{twice!r} stands twice among {', '.join(names)}")
+        if not (np.diff(self.times) > 0).all():
+            raise DataError("the times of a table of perturbations do not ascend")
+
+    def __len__(self) -> int:
+        return len(self.values)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import pandas as pd
 from anndata import AnnData
 
-from cellula.core.logic import LogicNetwork
+from cellula.core.logic import LogicNetwork, PerturbationTable, SignedGraph
 from cellula.core.network import Network
 
 if TYPE_CHECKING:
     from mudata import MuData
 
-__all__ = ["Reader", "Writer"]
+__all__ = ["Content", "Reader", "Writer"]
+
+#: What files hold: matrices, tables, models, and what models are trained on.
+Content: TypeAlias = (
+    "AnnData | MuData | pd.DataFrame | Network | LogicNetwork | SignedGraph | PerturbationTable"
+)
 
 
 @runtime_checkable
@@ -24,7 +29,7 @@ class Reader(Protocol):
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
 
-    def read(self, path: Path) -> AnnData | MuData | pd.DataFrame | Network | LogicNetwork:
+    def read(self, path: Path) -> Content:
         """The content of a file. Raises DataError, naming the file, on a damaged or wrong file."""
 
 
@@ -35,7 +40,5 @@ class Writer(Protocol):
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
 
-    def write(
-        self, content: AnnData | MuData | pd.DataFrame | Network | LogicNetwork, path: Path
-    ) -> None:
+    def write(self, content: Content, path: Path) -> None:
         """Write atomically: after a failure the old file, or none, is there."""

@@ -27,6 +27,7 @@ __all__ = ["KINDS", "Plugin", "create", "load", "names", "plugins"]
 KINDS = (
     "model",
     "simulator",
+    "flux_solver",
     "metric",
     "uncertainty",
     "gate",

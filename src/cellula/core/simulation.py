@@ -1,5 +1,6 @@
 """Simulators: a network, a population of different cells, doses over time -> a trajectory.
 
+A network is one of reactions or of logic; a simulator that takes one of them refuses the other.
 Numbers are in the network's own units, time included.
 """
 
@@ -13,16 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellula.core.errors import DataError
+from cellula.core.logic import LogicNetwork
 from cellula.core.model import Options
 from cellula.core.network import Network
 from cellula.core.run import RunContext
 
-__all__ = ["Dose", "ParameterTable", "Schedule", "Simulator", "Trajectory"]
+__all__ = [
+    "Dose",
+    "ParameterTable",
+    "Schedule",
+    "Simulator",
+    "Trajectory",
+    "logic_network",
+    "reaction_network",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterTable:
-    """What differs between cells: ids of parameters, compartments or species x cells.
+    """What differs between cells: ids of parameters, compartments, species or components x cells.
 
     values: (cells, ids), as the ids stand in expressions, at the start. A cell takes the
     network's own value, or the expression that gives it, for every id not named.
@@ -117,7 +127,7 @@ class Simulator(Protocol):
 
     def simulate(
         self,
-        network: Network,
+        network: Network | LogicNetwork,
         cells: ParameterTable,
         doses: Schedule,
         times: NDArray[np.float64],
@@ -125,6 +135,27 @@ class Simulator(Protocol):
     ) -> Trajectory:
         """The trajectory of every cell at ``times``, which ascend from where the cells start.
 
-        Its ids are all of ``network.ids``. Raises DataError on an id that the network lacks and
-        EngineError, naming cell and time, where a cell has no solution.
+        Its ids are all of ``network.ids``. Raises DataError, naming the simulator, on a form of
+        network that it does not take (:func:`reaction_network`, :func:`logic_network`), and on an
+        id that the network lacks; EngineError, naming cell and time, where a cell has no solution.
         """
+
+
+def reaction_network(given: Network | LogicNetwork, simulator: str) -> Network:
+    """A network of reactions as it is. Raises DataError, naming the simulator, on one of logic."""
+    if not isinstance(given, Network):
+        raise DataError(
+            f"simulator {simulator!r} takes networks of reactions, and {given.id!r} is a logic "
+            "network; take simulator 'logic'"
+        )
+    return given
+
+
+def logic_network(given: Network | LogicNetwork, simulator: str) -> LogicNetwork:
+    """A logic network as it is. Raises DataError, naming the simulator, on one of reactions."""
+    if not isinstance(given, LogicNetwork):
+        raise DataError(
+            f"simulator {simulator!r} takes logic networks, and {given.id!r} has reactions; take a "
+            "simulator of reactions, such as 'ode'"
+        )
+    return given

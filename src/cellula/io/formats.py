@@ -11,19 +11,12 @@ from cellula.core.errors import DataError, MissingExtra, PluginError
 from cellula.io.damage import readable, require_sound
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
-    from mudata import MuData
-
-    from cellula.core.logic import LogicNetwork
-    from cellula.core.network import Network
+    from cellula.core.reader import Content
 
 __all__ = ["read", "reader_of", "suffixes", "write", "writer_of"]
 
 
-def read(
-    path: Path, format: str | None = None, labels: Sequence[str] = ()
-) -> AnnData | MuData | pd.DataFrame | Network | LogicNetwork:
+def read(path: Path, format: str | None = None, labels: Sequence[str] = ()) -> Content:
     """The content of a file, or of a folder that is read as one thing (Zarr, 10x).
 
     format: the name of a reader, for files whose name does not tell (a DepMap ``.csv``); None
@@ -35,14 +28,12 @@ def read(
     reader = reader_of(path) if format is None else registry.load("reader", format)()
     is_told = bool(labels) and hasattr(reader, "read_labelled")
     with readable(path):
-        content: AnnData | MuData | pd.DataFrame | Network | LogicNetwork = (
-            reader.read_labelled(path, labels) if is_told else reader.read(path)
-        )
+        content: Content = reader.read_labelled(path, labels) if is_told else reader.read(path)
         require_sound(content, path.name)
     return content
 
 
-def write(content: AnnData | MuData | pd.DataFrame | Network | LogicNetwork, path: Path) -> None:
+def write(content: Content, path: Path) -> None:
     """Write in the format that the name asks for, atomically. Raises DataError as ``read``."""
     writer_of(path).write(content, path)
 

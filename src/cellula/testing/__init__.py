@@ -11,6 +11,7 @@ A broken rule raises :class:`NotConformant`, naming the plug-in, the rule and wh
 
 from cellula.testing.embedder import EmbedderConformance
 from cellula.testing.gate import GateConformance
+from cellula.testing.logic_simulator import LogicSimulatorConformance
 from cellula.testing.metric import MetricConformance
 from cellula.testing.model import ModelConformance
 from cellula.testing.reader import ReaderConformance
@@ -22,6 +23,7 @@ from cellula.testing.transform import TransformConformance
 __all__ = [
     "EmbedderConformance",
     "GateConformance",
+    "LogicSimulatorConformance",
     "MetricConformance",
     "ModelConformance",
     "NotConformant",
