@@ -21,7 +21,7 @@ from cellula.core.request import check_molecules
 from cellula.core.run import RunContext
 from cellula.core.simulation import ParameterTable, Schedule, Trajectory, reaction_network
 from cellula.core.variant import Treated, treated
-from cellula.io.sbml import sbml_text
+from cellula.io.sbml import sbml_ids, sbml_text
 
 __all__ = ["BngSim", "BngSimOptions"]
 
@@ -142,22 +142,26 @@ class BngSim:
 def _set(model: Any, network: Network, own: Mapping[str, float]) -> None:
     """Set ids to what they stand for in expressions; sizes are not among them."""
     model.reset()
+    names = sbml_ids(network)
     amounts = {one.id: one.compartment for one in network.species if one.is_amount}
     for id, value in own.items():
         if id in amounts:
-            model.set_concentration(id, value / model.get_param(amounts[id]))
-        elif id in model.species_names:
-            model.set_concentration(id, value)
+            size = model.get_param(names[amounts[id]])
+            model.set_concentration(names[id], value / size)
+        elif names[id] in model.species_names:
+            model.set_concentration(names[id], value)
         else:
-            model.set_param(id, value)
+            model.set_param(names[id], value)
 
 
 def _told(model: Any, found: Any, asked: Treated) -> dict[str, NDArray[np.float64]]:
     """What bngsim tells: constants, what follows rules, states as concentrations, rates."""
     n_times = len(found.time)
-    told = {id: np.full(n_times, float(model.get_param(id))) for id in model.param_names}
-    told |= dict(zip(found.expression_names, np.asarray(found.expressions).T, strict=True))
-    told |= dict(zip(found.state_names, np.asarray(found.state).T, strict=True))
+    raw = {id: np.full(n_times, float(model.get_param(id))) for id in model.param_names}
+    raw |= dict(zip(found.expression_names, np.asarray(found.expressions).T, strict=True))
+    raw |= dict(zip(found.state_names, np.asarray(found.state).T, strict=True))
+    names = sbml_ids(asked.network)
+    told = {id: raw[name] for id, name in names.items() if name in raw}
     for one in asked.network.species:
         if one.is_amount and one.id in told:
             told[one.id] = told[one.id] * told[one.compartment]

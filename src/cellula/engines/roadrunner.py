@@ -21,7 +21,7 @@ from cellula.core.request import check_molecules
 from cellula.core.run import RunContext
 from cellula.core.simulation import ParameterTable, Schedule, Trajectory, reaction_network
 from cellula.core.variant import treated
-from cellula.io.sbml import sbml_text
+from cellula.io.sbml import sbml_ids, sbml_text
 
 __all__ = ["RoadRunner", "RoadRunnerOptions"]
 
@@ -81,17 +81,18 @@ class RoadRunner:
         if self.options.method == "ssa":
             check_molecules(given, cells)
             self._check_events(asked.network)
-        select = [_selection(given, id) for id in given.ids]
+        select = _selections(asked.network)
+        told = [select[id] for id in given.ids]
         shared: Any = None
         courses: list[NDArray[np.float64]] = []
         for cell in each_cell(asked.network, cells, run):
             if cell.network is not None:
-                engine = self._loaded(cell.network, select)
+                engine = self._loaded(cell.network, told)
             else:
-                engine = shared = shared or self._loaded(asked.network, select)
+                engine = shared = shared or self._loaded(asked.network, told)
                 engine.resetToOrigin()
                 for id, value in cell.values.items():
-                    engine.setValue(_selection(given, id), value)
+                    engine.setValue(select[id], value)
             if self.options.method == "ssa":
                 engine.getIntegrator().setValue("seed", cell.seed)
             courses.append(self._course(engine, asked.at(times), cell.number))
@@ -139,7 +140,8 @@ class RoadRunner:
             ) from error
 
 
-def _selection(network: Network, id: str) -> str:
-    """What roadrunner calls the value that an id stands for in expressions."""
-    is_concentration = any(one.id == id and not one.is_amount for one in network.species)
-    return f"[{id}]" if is_concentration else id
+def _selections(network: Network) -> dict[str, str]:
+    """Id -> what roadrunner calls the value that it stands for in expressions."""
+    concentrations = {one.id for one in network.species if not one.is_amount}
+    names = sbml_ids(network)
+    return {id: f"[{names[id]}]" if id in concentrations else names[id] for id in network.ids}
