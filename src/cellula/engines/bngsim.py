@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cellula.core.errors import EngineError
+from cellula.core.features import refused
 from cellula.core.logic import LogicNetwork
 from cellula.core.model import Options
 from cellula.core.network import Network
@@ -27,6 +28,8 @@ __all__ = ["BngSim", "BngSimOptions"]
 
 #: As package registries call it.
 PACKAGE = "bngsim"
+#: What bngsim 0.16 gets wrong without a word.
+UNKNOWN = ("fixed_in_changing_size",)
 #: What bngsim raises on a model or a course that it cannot do.
 REFUSALS = (bngsim.BngsimError, RuntimeError, ValueError)
 
@@ -80,6 +83,7 @@ class BngSim:
         given = reaction_network(network, self.name)
         if self.options.method == "ssa":
             check_molecules(given, cells)
+        refused(given, UNKNOWN, f"bngsim {self.version}")
         asked = treated(given, cells, doses, times, has_rates=False)
         courses = self._courses(asked, each_cell(asked.network, cells, run), asked.at(times))
         return gathered(given.ids, times, courses, run)
@@ -158,11 +162,11 @@ def _told(model: Any, found: Any, asked: Treated) -> dict[str, NDArray[np.float6
     """What bngsim tells: constants, what follows rules, states as concentrations, rates."""
     n_times = len(found.time)
     raw = {id: np.full(n_times, float(model.get_param(id))) for id in model.param_names}
-    raw |= dict(zip(found.expression_names, np.asarray(found.expressions).T, strict=True))
     raw |= dict(zip(found.state_names, np.asarray(found.state).T, strict=True))
+    raw |= dict(zip(found.expression_names, np.asarray(found.expressions).T, strict=True))
     names = sbml_ids(asked.network)
     told = {id: raw[name] for id, name in names.items() if name in raw}
     for one in asked.network.species:
-        if one.is_amount and one.id in told:
+        if one.is_amount and one.id in told and names[one.id] not in found.expression_names:
             told[one.id] = told[one.id] * told[one.compartment]
     return told | {id: told[shadow] for id, shadow in asked.rates.items()}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cellula.core.errors import EngineError
+from cellula.core.features import refused
 from cellula.core.logic import LogicNetwork
 from cellula.core.model import Options
 from cellula.core.network import Network
@@ -29,6 +30,16 @@ __all__ = ["Copasi", "CopasiOptions"]
 #: As package registries call it.
 PACKAGE = "python-copasi"
 _COPASI: Any = COPASI  # COPASI has no types
+#: What COPASI 4.48 imports without a word and simulates as if it were not there.
+UNKNOWN = (
+    "algebraic_rule",
+    "delay",
+    "rate_of",
+    "conversion_factor",
+    "fast_reaction",
+    "changing_stoichiometry",
+    "fixed_in_changing_size",
+)
 
 
 class CopasiOptions(Options):
@@ -49,8 +60,9 @@ class Copasi:
     """COPASI [hoops2006]_ on one thread, through its own library rather than through files.
 
     The model is read once and set for every cell; it is read for each cell where its start
-    depends on what differs: compartments, initial values, triggers. Doses are events. ``ssa``
-    refuses reversible reactions and amounts in moles, of which COPASI returns nothing at all.
+    depends on what differs: compartments, initial values, triggers. Doses are events. What COPASI
+    leaves out of a model without a word (``UNKNOWN``) is refused, as are, by ``ssa``, reversible
+    reactions and amounts in moles, of which it returns nothing at all.
     """
 
     name: ClassVar[str] = "copasi"
@@ -80,6 +92,7 @@ class Copasi:
         if self.options.method == "ssa":
             check_molecules(given, cells)
             given = replace(given, units={**given.units, "substance": "item"})
+        refused(given, UNKNOWN, f"COPASI {self.version}")
         asked = treated(given, cells, doses, times, has_rates=False)
         courses = self._courses(asked, each_cell(asked.network, cells, run), times)
         return gathered(given.ids, times, courses, run)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal, final
 
@@ -111,9 +112,9 @@ class RoadRunner:
                 )
 
     def _loaded(self, network: Network, select: Sequence[str]) -> Any:
-        roadrunner.Logger.disableLogging()
         try:
-            engine = _LOAD(sbml_text(network))
+            with _plain():
+                engine = _LOAD(sbml_text(network))
             engine.timeCourseSelections = list(select)
         except RuntimeError as error:
             raise EngineError(
@@ -138,6 +139,23 @@ class RoadRunner:
             raise EngineError(
                 f"roadrunner {self.version} has no solution of cell {cell} at {at:g}: {error}"
             ) from error
+
+
+@contextmanager
+def _plain() -> Iterator[None]:
+    """Within this block a loaded model adds no attributes to roadrunner's class.
+
+    It would add one for each of its ids, and one called ``reset`` or ``simulate`` would take the
+    place of the method, in all models of this process.
+    """
+    roadrunner.Logger.disableLogging()
+    key = roadrunner.Config.ROADRUNNER_DISABLE_PYTHON_DYNAMIC_PROPERTIES
+    before = roadrunner.Config.getValue(key)
+    roadrunner.Config.setValue(key, True)
+    try:
+        yield
+    finally:
+        roadrunner.Config.setValue(key, before)
 
 
 def _selections(network: Network) -> dict[str, str]:
