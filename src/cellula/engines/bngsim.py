@@ -163,6 +163,7 @@ def _told(model: Any, found: Any, asked: Treated) -> dict[str, NDArray[np.float6
     n_times = len(found.time)
     raw = {id: np.full(n_times, float(model.get_param(id))) for id in model.param_names}
     raw |= dict(zip(found.state_names, np.asarray(found.state).T, strict=True))
+    raw |= dict(zip(found.species_names, np.asarray(found.species).T, strict=True))
     raw |= dict(zip(found.expression_names, np.asarray(found.expressions).T, strict=True))
     names = sbml_ids(asked.network)
     told = {id: raw[name] for id, name in names.items() if name in raw}
