@@ -7,8 +7,11 @@ import pytest
 from cellula.core import registry
 from cellula.core.errors import MissingExtra
 from cellula.core.run import RunContext
-from cellula.testing import SimulatorConformance, StochasticSimulatorConformance
-from cellula.testing import LogicSimulatorConformance, SimulatorConformance
+from cellula.testing import (
+    LogicSimulatorConformance,
+    SimulatorConformance,
+    StochasticSimulatorConformance,
+)
 from cellula.testing.logic_simulator import takes_logic
 
 #: What counts with real numbers.
@@ -23,9 +26,9 @@ def test_simulator(name: str, run: RunContext) -> None:
         simulator = registry.load("simulator", name)
     except MissingExtra as missing:
         pytest.skip(str(missing))
-    if simulator.is_stochastic:
-        StochasticSimulatorConformance(simulator, has_whole_counts=name not in REAL).check(run)
     if takes_logic(simulator, run):
         LogicSimulatorConformance(simulator).check(run)
+    elif simulator.is_stochastic:
+        StochasticSimulatorConformance(simulator, has_whole_counts=name not in REAL).check(run)
     else:
         SimulatorConformance(simulator).check(run)
