@@ -8,15 +8,18 @@ from typing import ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from cellula.core.errors import DataError, EngineError
+from cellula.core.errors import DataError
 from cellula.core.network import Network
 from cellula.core.run import RunContext
 from cellula.core.simulation import Dose, ParameterTable, Schedule, Trajectory
 from cellula.models.mechanistic.course import Course, Record
+from cellula.models.mechanistic.delays import HALF, MIDDLE
 from cellula.models.mechanistic.events import Agenda, event_formulas
+from cellula.models.mechanistic.past import past_formulas
 from cellula.models.mechanistic.setting import setting
 from cellula.models.mechanistic.solver import SolverOptions, problem
 from cellula.models.mechanistic.start import start_values
+from cellula.models.mechanistic.stretch import Stretches
 from cellula.models.mechanistic.system import System, system_of
 from cellula.models.mechanistic.tape import Tape, evaluate, tape
 
@@ -51,8 +54,6 @@ class Ode:
         """
         _check_times(times)
         system = system_of(network)
-        if system.delays:
-            raise EngineError(f"network {network.id!r} has delays, which are not solved yet")
         _check_cells(system, cells)
         _check_doses(system, doses, float(times[0]))
         given = [dose.time for dose in doses.doses if dose.time <= times[-1]]
@@ -89,10 +90,15 @@ class Ode:
         events = event_formulas(system)
         initial = np.array([event.initial_trigger for event in system.events], dtype=np.bool_)
         agendas = [Agenda(initial.copy()) for _ in range(len(cells))] if system.events else []
+        stretches = None
+        if system.delays:
+            span = float(grid[0]), float(grid[-1])
+            past = past_formulas(system)
+            stretches = Stretches(solved, past, self.options, np.ones(n), *span)
         return Course(
             solved, events, _held(system), _held_columns(system), self.options, threads,
             np.ones(n), record, np.full(len(cells), grid[0]), held[:, :n].copy(),
-            held[:, n:].copy(), agendas,
+            held[:, n:].copy(), agendas, stretches,
         )  # fmt: skip
 
 
@@ -146,6 +152,9 @@ def _changing(system: System, doses: Schedule) -> NDArray[np.intp]:
     ids = {dose.id for dose in doses.doses}
     ids.update(id for event in system.events for id in event.assignments)
     names = {system.targets[id].name for id in ids if id in system.targets}
+    if system.delays:
+        names.update((MIDDLE, HALF))
+        names.update(name for term in system.delays for name in term.coefficients)
     found = [k for k, name in enumerate(system.parameters) if name in names]
     return np.array(found, dtype=np.intp)
 
