@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellula.core.errors import EngineError
+from cellula.core.errors import EngineError, NotConverged
+from cellula.models.mechanistic.consistency import consistent
 from cellula.models.mechanistic.events import Agenda, EventFormulas, Moment
 from cellula.models.mechanistic.past import Past
 from cellula.models.mechanistic.solver import Cells, Problem, SolverOptions, advance
@@ -81,6 +83,7 @@ class Course:
 
     def start(self) -> None:
         """Events at the start, then the first time is written down."""
+        self._settle(np.arange(len(self.time)))
         if self.stretches is not None:
             self.pasts = [
                 self.stretches.past(self.states[k : k + 1], self.parameters[k : k + 1])
@@ -107,6 +110,39 @@ class Course:
             self.stops[pending] += 1
             self._check_stops(pending)
 
+    def _settle(self, chosen: NDArray[np.intp]) -> None:
+        """What is held and what algebraic equations determine, as cells are now."""
+        self._hold(chosen)
+        if not self.problem.n_algebraic:
+            return
+        try:
+            self.states[chosen] = self._consistent(chosen)
+        except NotConverged as error:
+            if len(chosen) == 1:
+                raise NotConverged(f"cell {chosen[0]}, alone: {error}") from error
+            for cell in chosen:  # so that the error names the cell
+                self._settle(np.array([cell]))
+            raise
+        self._hold(chosen)
+
+    def _hold(self, chosen: NDArray[np.intp]) -> None:
+        self.parameters[chosen, self.held_columns] = evaluate(
+            self.held, self.time[chosen], self.states[chosen], self.parameters[chosen]
+        )
+
+    def _consistent(self, chosen: NDArray[np.intp]) -> Floats:
+        return consistent(self.problem, self._cells(chosen)).states
+
+    def _cells(self, chosen: NDArray[np.intp]) -> Cells:
+        return Cells(
+            self.time[chosen],
+            self.states[chosen],
+            self.parameters[chosen],
+            self.next[chosen],
+            np.zeros(len(chosen)),
+            self.scales,
+        )
+
     def look(self, chosen: NDArray[np.intp], ahead: float) -> None:
         """Carry out what happens to cells at their time; write down what is there afterwards."""
         for cell in chosen:
@@ -117,15 +153,13 @@ class Course:
                     float(self.time[cell] + ahead),
                     self.states[one],
                     self.parameters[one],
+                    partial(self._settle, np.array([cell])),
                 )
                 agenda = self.agendas[cell]
                 agenda.carry_out(self.events, now)
                 self.parameters[cell, -1] = agenda.next_time
             self._write_now(int(cell), ahead)
-        columns = self.held_columns
-        self.parameters[chosen, columns] = evaluate(
-            self.held, self.time[chosen], self.states[chosen], self.parameters[chosen]
-        )
+        self._settle(chosen)
 
     def _write_now(self, cell: int, ahead: float) -> None:
         rows = self._rows(self.time[cell], ahead)
@@ -140,15 +174,7 @@ class Course:
 
     def _advance(self, pending: NDArray[np.intp], times: Floats) -> None:
         before = self.next[pending]
-        cells = Cells(
-            self.time[pending],
-            self.states[pending],
-            self.parameters[pending],
-            before,
-            np.zeros(len(pending)),
-            self.scales,
-        )
-        found = advance(self.problem, cells, times, self.options, self.threads)
+        found = advance(self.problem, self._cells(pending), times, self.options, self.threads)
         if found.failed.any():
             row = int(np.argmax(found.failed))
             raise EngineError(

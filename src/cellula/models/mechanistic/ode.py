@@ -15,6 +15,7 @@ from cellula.core.simulation import Dose, ParameterTable, Schedule, Trajectory
 from cellula.models.mechanistic.course import Course, Record
 from cellula.models.mechanistic.delays import HALF, MIDDLE
 from cellula.models.mechanistic.events import Agenda, event_formulas
+from cellula.models.mechanistic.missing import check_start
 from cellula.models.mechanistic.past import past_formulas
 from cellula.models.mechanistic.setting import setting
 from cellula.models.mechanistic.solver import SolverOptions, problem
@@ -60,6 +61,7 @@ class Ode:
         grid = np.union1d(times, given)
         course = self._course(system, cells, doses, grid, run.threads)
         course.start()
+        check_start(system, float(times[0]), course.states, course.parameters)
         for dose in doses.doses:
             if dose.time <= times[-1]:
                 course.to(int(np.searchsorted(grid, dose.time)))
@@ -90,16 +92,32 @@ class Ode:
         events = event_formulas(system)
         initial = np.array([event.initial_trigger for event in system.events], dtype=np.bool_)
         agendas = [Agenda(initial.copy()) for _ in range(len(cells))] if system.events else []
-        stretches = None
+        stretches, scales = None, _scales(system, float(grid[0]))
         if system.delays:
             span = float(grid[0]), float(grid[-1])
             past = past_formulas(system)
-            stretches = Stretches(solved, past, self.options, np.ones(n), *span)
+            stretches = Stretches(solved, past, self.options, scales, *span)
         return Course(
             solved, events, _held(system), _held_columns(system), self.options, threads,
-            np.ones(n), record, np.full(len(cells), grid[0]), held[:, :n].copy(),
+            scales, record, np.full(len(cells), grid[0]), held[:, :n].copy(),
             held[:, n:].copy(), agendas, stretches,
         )  # fmt: skip
+
+
+def _scales(system: System, time: float) -> Floats:
+    """What the absolute tolerance of every state is in: the size that its amount is divided by.
+
+    Of the network itself, so that no cell's steps depend on another's.
+    """
+    nobody = ParameterTable((), np.zeros((1, 0)))
+    values = start_values(system.start, system.network, nobody, time)
+    scales = dict.fromkeys(system.states, 1.0)
+    for species in system.network.species:
+        name = system.targets[species.id].name if species.id in system.targets else ""
+        size = float(values[species.compartment].ravel()[0])
+        if name in scales and name != species.id and np.isfinite(size) and size > 0:
+            scales[name] = size
+    return np.array(list(scales.values()))
 
 
 def _held(system: System) -> Tape:
