@@ -16,6 +16,7 @@ from cellula.testing.model import ModelConformance
 from cellula.testing.reader import ReaderConformance
 from cellula.testing.rule import NotConformant
 from cellula.testing.simulator import SimulatorConformance
+from cellula.testing.stochastic_simulator import StochasticSimulatorConformance
 from cellula.testing.transform import TransformConformance
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "NotConformant",
     "ReaderConformance",
     "SimulatorConformance",
+    "StochasticSimulatorConformance",
     "TransformConformance",
 ]
