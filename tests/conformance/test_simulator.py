@@ -7,9 +7,15 @@ import pytest
 from cellula.core import registry
 from cellula.core.errors import MissingExtra
 from cellula.core.run import RunContext
-from cellula.testing import LogicSimulatorConformance, SimulatorConformance
+from cellula.testing import (
+    LogicSimulatorConformance,
+    SimulatorConformance,
+    StochasticSimulatorConformance,
+)
 from cellula.testing.logic_simulator import takes_logic
 
+#: What counts with real numbers.
+REAL = {"langevin"}
 NAMES = registry.names("simulator")
 
 
@@ -22,5 +28,7 @@ def test_simulator(name: str, run: RunContext) -> None:
         pytest.skip(str(missing))
     if takes_logic(simulator, run):
         LogicSimulatorConformance(simulator).check(run)
+    elif simulator.is_stochastic:
+        StochasticSimulatorConformance(simulator, has_whole_counts=name not in REAL).check(run)
     else:
         SimulatorConformance(simulator).check(run)

@@ -52,6 +52,7 @@ class Species:
     stands for its amount; else for its concentration, amount / size of the compartment.
     is_boundary: reactions do not change it. is_constant: nothing changes it.
     conversion_factor: id of the parameter that turns a reaction's extent into its unit.
+    name: what people call it, where the id cannot say it (``EGFR(Y1068~P)``).
     """
 
     id: str
@@ -63,6 +64,7 @@ class Species:
     is_constant: bool = False
     conversion_factor: str | None = None
     unit: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

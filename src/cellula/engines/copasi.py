@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cellula.core.errors import EngineError
+from cellula.core.features import refused
 from cellula.core.logic import LogicNetwork
 from cellula.core.model import Options
 from cellula.core.network import Network
@@ -22,13 +23,23 @@ from cellula.core.request import check_molecules
 from cellula.core.run import RunContext
 from cellula.core.simulation import ParameterTable, Schedule, Trajectory, reaction_network
 from cellula.core.variant import Treated, treated
-from cellula.io.sbml import sbml_text
+from cellula.io.sbml import sbml_ids, sbml_text
 
 __all__ = ["Copasi", "CopasiOptions"]
 
 #: As package registries call it.
 PACKAGE = "python-copasi"
 _COPASI: Any = COPASI  # COPASI has no types
+#: What COPASI 4.48 imports without a word and simulates as if it were not there.
+UNKNOWN = (
+    "algebraic_rule",
+    "delay",
+    "rate_of",
+    "conversion_factor",
+    "fast_reaction",
+    "changing_stoichiometry",
+    "fixed_in_changing_size",
+)
 
 
 class CopasiOptions(Options):
@@ -49,8 +60,9 @@ class Copasi:
     """COPASI [hoops2006]_ on one thread, through its own library rather than through files.
 
     The model is read once and set for every cell; it is read for each cell where its start
-    depends on what differs: compartments, initial values, triggers. Doses are events. ``ssa``
-    refuses reversible reactions and amounts in moles, of which COPASI returns nothing at all.
+    depends on what differs: compartments, initial values, triggers. Doses are events. What COPASI
+    leaves out of a model without a word (``UNKNOWN``) is refused, as are, by ``ssa``, reversible
+    reactions and amounts in moles, of which it returns nothing at all.
     """
 
     name: ClassVar[str] = "copasi"
@@ -80,6 +92,7 @@ class Copasi:
         if self.options.method == "ssa":
             check_molecules(given, cells)
             given = replace(given, units={**given.units, "substance": "item"})
+        refused(given, UNKNOWN, f"COPASI {self.version}")
         asked = treated(given, cells, doses, times, has_rates=False)
         courses = self._courses(asked, each_cell(asked.network, cells, run), times)
         return gathered(given.ids, times, courses, run)
@@ -177,15 +190,18 @@ def _words() -> str:
     return " ".join(str(_COPASI.CCopasiMessage.getAllMessageText()).split()) or "it gives no reason"
 
 
-def _entities(model: Any) -> dict[str, Any]:
+def _entities(model: Any, network: Network) -> dict[str, Any]:
+    """Id of the network -> what COPASI has under its SBML id."""
     every = (*model.getCompartments(), *model.getMetabolites(), *model.getModelValues())
-    return {one.getSBMLId(): one for one in every}
+    found = {one.getSBMLId(): one for one in every}
+    return {id: found[name] for id, name in sbml_ids(network).items() if name in found}
 
 
 def _set(data: Any, network: Network, own: Mapping[str, float]) -> None:
     """Set ids to what they stand for in expressions; sizes are not among them."""
     model, changed = data.getModel(), _COPASI.ObjectStdVector()
-    entities, amounts = _entities(model), {one.id for one in network.species if one.is_amount}
+    entities = _entities(model, network)
+    amounts = {one.id for one in network.species if one.is_amount}
     for id, value in own.items():
         one = entities[id]
         if isinstance(one, _COPASI.CMetab):
@@ -201,13 +217,18 @@ def _set(data: Any, network: Network, own: Mapping[str, float]) -> None:
 def _told(data: Any, series: Any, asked: Treated) -> dict[str, NDArray[np.float64]]:
     """What COPASI tells: what stays as it started, what changes, the rates of reactions."""
     n_times, n_told = series.getRecordedSteps(), series.getNumVariables()
-    told = {id: np.full(n_times, _initial(one)) for id, one in _entities(data.getModel()).items()}
-    for column in range(1, n_told):
-        course = [series.getConcentrationData(row, column) for row in range(n_times)]
-        told[series.getSBMLId(column, data)] = np.array(course)
-    for one in asked.network.species:
-        if one.is_amount:
-            told[one.id] = told[one.id] * told[one.compartment]
+    columns = {series.getSBMLId(column, data): column for column in range(1, n_told)}
+    names, told = sbml_ids(asked.network), {}
+    for id, one in _entities(data.getModel(), asked.network).items():
+        column = columns.get(names[id])
+        told[id] = (
+            np.full(n_times, _initial(one))
+            if column is None
+            else np.array([series.getConcentrationData(row, column) for row in range(n_times)])
+        )
+    for species in asked.network.species:
+        if species.is_amount:
+            told[species.id] = told[species.id] * told[species.compartment]
     return told | {id: told[shadow] for id, shadow in asked.rates.items()}
 
 

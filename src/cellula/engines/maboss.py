@@ -129,7 +129,8 @@ def _held(network: LogicNetwork, doses: Schedule, start: float) -> dict[str, flo
         if dose.how != "set" or dose.value not in (0, 1) or dose.time != start:
             raise DataError(
                 f"the dose of {dose.id!r} ({dose.how} {dose.value:g} at {dose.time:g}) is "
-                f"none that MaBoSS takes: set 0 or 1 at the start, {start:g}; take simulator 'logic'"
+                f"none that MaBoSS takes: set 0 or 1 at the start, {start:g}; take simulator "
+                "'logic'"
             )
     return {dose.id: dose.value for dose in doses.doses}
 

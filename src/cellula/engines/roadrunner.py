@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal, final
 
@@ -21,7 +22,7 @@ from cellula.core.request import check_molecules
 from cellula.core.run import RunContext
 from cellula.core.simulation import ParameterTable, Schedule, Trajectory, reaction_network
 from cellula.core.variant import treated
-from cellula.io.sbml import sbml_text
+from cellula.io.sbml import sbml_ids, sbml_text
 
 __all__ = ["RoadRunner", "RoadRunnerOptions"]
 
@@ -81,17 +82,18 @@ class RoadRunner:
         if self.options.method == "ssa":
             check_molecules(given, cells)
             self._check_events(asked.network)
-        select = [_selection(given, id) for id in given.ids]
+        select = _selections(asked.network)
+        told = [select[id] for id in given.ids]
         shared: Any = None
         courses: list[NDArray[np.float64]] = []
         for cell in each_cell(asked.network, cells, run):
             if cell.network is not None:
-                engine = self._loaded(cell.network, select)
+                engine = self._loaded(cell.network, told)
             else:
-                engine = shared = shared or self._loaded(asked.network, select)
+                engine = shared = shared or self._loaded(asked.network, told)
                 engine.resetToOrigin()
                 for id, value in cell.values.items():
-                    engine.setValue(_selection(given, id), value)
+                    engine.setValue(select[id], value)
             if self.options.method == "ssa":
                 engine.getIntegrator().setValue("seed", cell.seed)
             courses.append(self._course(engine, asked.at(times), cell.number))
@@ -110,9 +112,9 @@ class RoadRunner:
                 )
 
     def _loaded(self, network: Network, select: Sequence[str]) -> Any:
-        roadrunner.Logger.disableLogging()
         try:
-            engine = _LOAD(sbml_text(network))
+            with _plain():
+                engine = _LOAD(sbml_text(network))
             engine.timeCourseSelections = list(select)
         except RuntimeError as error:
             raise EngineError(
@@ -139,7 +141,25 @@ class RoadRunner:
             ) from error
 
 
-def _selection(network: Network, id: str) -> str:
-    """What roadrunner calls the value that an id stands for in expressions."""
-    is_concentration = any(one.id == id and not one.is_amount for one in network.species)
-    return f"[{id}]" if is_concentration else id
+@contextmanager
+def _plain() -> Iterator[None]:
+    """Within this block a loaded model adds no attributes to roadrunner's class.
+
+    It would add one for each of its ids, and one called ``reset`` or ``simulate`` would take the
+    place of the method, in all models of this process.
+    """
+    roadrunner.Logger.disableLogging()
+    key = roadrunner.Config.ROADRUNNER_DISABLE_PYTHON_DYNAMIC_PROPERTIES
+    before = roadrunner.Config.getValue(key)
+    roadrunner.Config.setValue(key, True)
+    try:
+        yield
+    finally:
+        roadrunner.Config.setValue(key, before)
+
+
+def _selections(network: Network) -> dict[str, str]:
+    """Id -> what roadrunner calls the value that it stands for in expressions."""
+    concentrations = {one.id for one in network.species if not one.is_amount}
+    names = sbml_ids(network)
+    return {id: f"[{names[id]}]" if id in concentrations else names[id] for id in network.ids}

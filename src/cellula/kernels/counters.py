@@ -9,13 +9,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["coin_flips", "resample_counts"]
+__all__ = ["coin_flips", "mixed", "resample_counts"]
 
 Floats = NDArray[np.float64]
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _mixed(place):  # type: ignore[no-untyped-def]
+def mixed(place):  # type: ignore[no-untyped-def]
     """64 random bits of a counter: the output function of SplitMix64 [steele2014]_."""
     z = place * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -33,12 +33,12 @@ def _counts(key, first, n_units, counts):  # type: ignore[no-untyped-def]
         place = key + np.uint64(first + row) * pairs
         drawn = counts[row]
         for _ in range(n_units // 2):
-            bits = _mixed(place)
+            bits = mixed(place)
             place += np.uint64(1)
             drawn[((bits & mask) * n) >> half] += 1.0
             drawn[((bits >> half) * n) >> half] += 1.0
         if n_units % 2:
-            drawn[((_mixed(place) & mask) * n) >> half] += 1.0
+            drawn[((mixed(place) & mask) * n) >> half] += 1.0
 
 
 def resample_counts(key: int, first: int, n_resamples: int, n_units: int) -> Floats:
@@ -63,7 +63,7 @@ def _flips(key, first, flips):  # type: ignore[no-untyped-def]
         bits = np.uint64(0)
         for coin in range(n_coins):
             if coin % 64 == 0:
-                bits = _mixed(place)
+                bits = mixed(place)
                 place += one
             flips[row, coin] = np.float64(bits & one)
             bits = bits >> one

@@ -17,6 +17,7 @@ from cellula.testing.model import ModelConformance
 from cellula.testing.reader import ReaderConformance
 from cellula.testing.rule import NotConformant
 from cellula.testing.simulator import SimulatorConformance
+from cellula.testing.stochastic_simulator import StochasticSimulatorConformance
 from cellula.testing.transform import TransformConformance
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "NotConformant",
     "ReaderConformance",
     "SimulatorConformance",
+    "StochasticSimulatorConformance",
     "TransformConformance",
 ]

@@ -1,0 +1,102 @@
+"""Expressions without the functions that a network defines: every call replaced by the body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+
+from cellula.core.errors import DataError
+from cellula.core.expression import FUNCTIONS, Apply, Expression, rewritten, substituted, walk
+from cellula.core.network import Function, Network, Rule
+
+__all__ = ["inlined", "inliner"]
+
+
+def inliner(functions: Sequence[Function]) -> Callable[[Expression], Expression]:
+    """What replaces calls of ``functions`` in an expression; a body may call the others.
+
+    An argument that a body uses often is shared, not copied. Raises DataError, naming them, on
+    functions that call one another in a loop, and on a call of a function that is not there.
+    """
+    bodies: dict[str, Function] = {}
+
+    def expanded(node: Expression) -> Expression:
+        if not isinstance(node, Apply) or node.function in FUNCTIONS:
+            return node
+        if node.function not in bodies:
+            raise DataError(
+                f"no function {node.function!r}; there are {', '.join(bodies) or 'none'}"
+            )
+        function = bodies[node.function]
+        if len(node.arguments) != len(function.arguments):
+            raise DataError(
+                f"{node.function!r} is called with {len(node.arguments)} argument(s); "
+                f"it has {len(function.arguments)}"
+            )
+        return substituted(
+            function.body, dict(zip(function.arguments, node.arguments, strict=True))
+        )
+
+    for function in _callees_first(functions):
+        bodies[function.id] = replace(function, body=rewritten(function.body, expanded))
+    return lambda expression: rewritten(expression, expanded)
+
+
+def inlined(network: Network) -> Network:
+    """The same network without functions of its own."""
+    if not network.functions:
+        return network
+    rule = inliner(network.functions)
+    rules: tuple[Rule, ...] = tuple(
+        replace(one, expression=rule(one.expression)) for one in network.rules
+    )
+    reactions = tuple(
+        one if one.rate is None else replace(one, rate=rule(one.rate)) for one in network.reactions
+    )
+    events = tuple(
+        replace(
+            one,
+            trigger=rule(one.trigger),
+            assignments=_each(one.assignments, rule),
+            delay=None if one.delay is None else rule(one.delay),
+            priority=None if one.priority is None else rule(one.priority),
+        )
+        for one in network.events
+    )
+    constraints = tuple(
+        replace(one, expression=rule(one.expression)) for one in network.constraints
+    )
+    return replace(
+        network,
+        rules=rules,
+        reactions=reactions,
+        events=events,
+        constraints=constraints,
+        initial=_each(network.initial, rule),
+        functions=(),
+    )
+
+
+def _each(
+    expressions: Mapping[str, Expression], rule: Callable[[Expression], Expression]
+) -> dict[str, Expression]:
+    return {id: rule(expression) for id, expression in expressions.items()}
+
+
+def _callees_first(functions: Sequence[Function]) -> Iterator[Function]:
+    by_id = {function.id: function for function in functions}
+    calls = {
+        function.id: {
+            node.function
+            for node in walk(function.body)
+            if isinstance(node, Apply) and node.function in by_id
+        }
+        for function in functions
+    }
+    try:
+        order = tuple(TopologicalSorter(calls).static_order())
+    except CycleError as error:
+        loop = " -> ".join(error.args[1])
+        raise DataError(f"functions call one another in a loop: {loop}") from None
+    return (by_id[id] for id in order)
