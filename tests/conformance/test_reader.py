@@ -13,6 +13,8 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from cellula.core import registry
+from cellula.core.expression import Symbol
+from cellula.core.logic import Component, LogicNetwork, SignedEdge, SignedGraph
 from cellula.testing import ReaderConformance
 from cellula.testing.multimodal import two_modalities
 
@@ -56,10 +58,22 @@ def submission_2025() -> AnnData:
     return AnnData(values, obs, pd.DataFrame(index=[f"g{i}" for i in range(50)]))
 
 
+def two_components() -> LogicNetwork:
+    """What .bnet can hold: a rule and an input."""
+    return LogicNetwork("own", (Component("NF-kB", Symbol("TNF")), Component("TNF", None)))
+
+
+def two_edges() -> SignedGraph:
+    """A signed graph, under the name of its file."""
+    return SignedGraph("own", (SignedEdge("EGF", 1, "Ras"), SignedEdge("TNF alpha", -1, "Ras")))
+
+
 #: Writers that refuse the contents of the kit, and what they write beside them.
 OWN: dict[str, Callable[[], Any]] = {
+    "bnet": two_components,
     "gct": annotated_matrix,
     "gctx": annotated_matrix,
+    "sif": two_edges,
     "tenx_mtx": counted_cells,
     "h5mu": lambda: two_modalities().data,
     "vcc2025": submission_2025,

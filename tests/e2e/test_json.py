@@ -19,6 +19,9 @@ from typer.testing import CliRunner
 from cellula.cli import demo
 from cellula.cli.app import app
 from cellula.data.catalogue import source as catalogue
+from cellula.engines.outside import environment
+from cellula.io.sbml import sbml_text
+from cellula.testing.simulator import decay
 
 Toy = Callable[..., Path]
 #: Asks a person; its one output for programs is the schema, --json-schema.
@@ -61,6 +64,8 @@ def prepare(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("amended.toml").write_text(amended)
     absolute = study.read_text().replace('path = "', f'path = "{Path().resolve()}/')
     Path("studies/gdsc.toml").write_text(absolute)
+    Path("decay.xml").write_text(sbml_text(decay()))
+    monkeypatch.setattr(environment, "install", lambda one, progress, folder: Path("made"))
     monkeypatch.setattr(demo, "files", lambda _: Path())
     monkeypatch.setattr(catalogue, "fetch", lambda source, cache=None: Path("fetched"))
 
@@ -90,6 +95,9 @@ WORDS = {
     "explain": "--fitted fitted",
     "evaluate": f"--real cells.h5ad --pred cells.h5ad --roles {ROLES} --metric rmse --no-embedding"
     " --out scored",
+    "simulate": "decay.xml --end 2 --points 3 --engine roadrunner,copasi --out course.csv",
+    "engine list": "--folder engines",
+    "engine install": "bionetgen --folder engines",
     "demo": "--workspace demo",
 }
 

@@ -13,12 +13,14 @@ from cellula.cli import (
     cite,
     data,
     demo,
+    engine,
     evaluate,
     explain,
     fit,
     perturb,
     plugins,
     predict,
+    simulate,
     study,
     verify,
 )
@@ -48,6 +50,8 @@ app.command("predict")(predict.predict)
 app.command("perturb")(perturb.perturb)
 app.command("evaluate")(evaluate.evaluate)
 app.command("explain")(explain.explain)
+app.command("simulate")(simulate.simulate)
+app.add_typer(engine.app, name="engine")
 app.command("cite")(cite.cite)
 app.command("plugins")(plugins.plugins)
 

@@ -13,6 +13,8 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from cellula.core.errors import CellulaError, DataError
+from cellula.core.logic import LogicNetwork, SignedGraph
+from cellula.core.network import Network
 from cellula.core.reader import Reader, Writer
 from cellula.testing.examples import ic50_table, single_cells
 from cellula.testing.rule import Rules
@@ -140,6 +142,8 @@ class ReaderConformance:
         rule = f"{name} is read back equal"
         rules = self._rules()
         rules.require(type(read) is type(wrote), rule, type(read).__name__)
+        if isinstance(wrote, Network | LogicNetwork | SignedGraph):
+            rules.require(read == wrote, rule, read)
         if isinstance(wrote, pd.DataFrame):
             try:
                 pd.testing.assert_frame_equal(read, wrote)

@@ -57,7 +57,7 @@ class Bngl:
         with TemporaryDirectory(prefix="cellula-") as scratch:
             made = Path(scratch) / f"{path.name.removesuffix('.bngl')}.net"
             made.write_text(network_text(path, Path(scratch) / "work"))
-            found: Network = registry.load("reader", "bngnet")().read(made)
+            found: Network = registry.load("reader", "bionetgen_net")().read(made)
         return found
 
 
