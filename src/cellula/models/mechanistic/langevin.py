@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from cellula.core.logic import LogicNetwork
 from cellula.core.network import Network
 from cellula.core.run import RunContext
-from cellula.core.simulation import ParameterTable, Schedule, Trajectory
+from cellula.core.simulation import ParameterTable, Schedule, Trajectory, reaction_network
 from cellula.kernels.langevin import langevin
 from cellula.models.mechanistic.stochastic import CountOptions, simulated
 
@@ -47,7 +48,7 @@ class Langevin:
 
     def simulate(
         self,
-        network: Network,
+        network: Network | LogicNetwork,
         cells: ParameterTable,
         doses: Schedule,
         times: NDArray[np.float64],
@@ -56,4 +57,6 @@ class Langevin:
         """The trajectory of every cell; errors as of the simulator ssa."""
         kernel = partial(langevin, self.options.epsilon)
         method = (kernel, self.options.max_steps, False)
-        return simulated(network, (cells, doses, times), run, self.options, method)
+        return simulated(
+            reaction_network(network, self.name), (cells, doses, times), run, self.options, method
+        )

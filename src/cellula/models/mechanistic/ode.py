@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellula.core.errors import DataError
+from cellula.core.logic import LogicNetwork
 from cellula.core.network import Network
 from cellula.core.run import RunContext
-from cellula.core.simulation import Dose, ParameterTable, Schedule, Trajectory
+from cellula.core.simulation import Dose, ParameterTable, Schedule, Trajectory, reaction_network
 from cellula.models.mechanistic.course import Course, Record
 from cellula.models.mechanistic.delays import HALF, MIDDLE
 from cellula.models.mechanistic.events import Agenda, event_formulas
@@ -42,7 +43,7 @@ class Ode:
 
     def simulate(
         self,
-        network: Network,
+        network: Network | LogicNetwork,
         cells: ParameterTable,
         doses: Schedule,
         times: NDArray[np.float64],
@@ -54,6 +55,7 @@ class Ode:
         DataError that names it.
         """
         _check_times(times)
+        network = reaction_network(network, self.name)
         system = system_of(network)
         _check_cells(system, cells)
         _check_doses(system, doses, float(times[0]))

@@ -8,9 +8,10 @@ from typing import ClassVar, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from cellula.core.logic import LogicNetwork
 from cellula.core.network import Network
 from cellula.core.run import RunContext
-from cellula.core.simulation import ParameterTable, Schedule, Trajectory
+from cellula.core.simulation import ParameterTable, Schedule, Trajectory, reaction_network
 from cellula.kernels.next_reaction import next_reaction
 from cellula.kernels.ssa import direct
 from cellula.models.mechanistic.stochastic import CountOptions, Kernel, simulated
@@ -48,7 +49,7 @@ class Ssa:
 
     def simulate(
         self,
-        network: Network,
+        network: Network | LogicNetwork,
         cells: ParameterTable,
         doses: Schedule,
         times: NDArray[np.float64],
@@ -60,4 +61,6 @@ class Ssa:
         time and reaction, on a negative rate or an event without reactants.
         """
         method = (KERNELS[self.options.method], self.options.max_steps, True)
-        return simulated(network, (cells, doses, times), run, self.options, method)
+        return simulated(
+            reaction_network(network, self.name), (cells, doses, times), run, self.options, method
+        )
