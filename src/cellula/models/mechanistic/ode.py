@@ -37,6 +37,7 @@ class Ode:
 
     name: ClassVar[str] = "ode"
     options_type: ClassVar[type[SolverOptions]] = SolverOptions
+    is_stochastic: ClassVar[bool] = False
     references: ClassVar[tuple[str, ...]] = ("hucka2003",)
 
     options: SolverOptions
