@@ -153,7 +153,9 @@ def seconds_at(error: float, errors: Floats, seconds: Floats) -> float:
 
 
 def test_population_against_roadrunner(population: Population) -> None:
-    own = ladder(population, "ours", ours(population), np.array([3e-3, 1e-3, 3e-4, 1e-4, 3e-5]))
+    own = ladder(
+        population, "ours", ours(population), np.array([3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6])
+    )
     peer = ladder(
         population, "roadrunner", roadrunners(population), np.array([1e-5, 3e-6, 1e-6, 1e-7, 1e-8])
     )

@@ -159,7 +159,7 @@ def _cell(system, method, control, times, work, state, n_most):  # type: ignore[
                 _copied(at, y)
                 return ROOT, after, place, h, n_tried
         place = _told(times, place, after, piece, values)
-        t, before, error_before = after, done, max(error * error, 1e-4)
+        t, before, error_before = after, done, max(error, 1e-2)
         _copied(new, y)
         if place < len(times) and times[place] <= t:
             _copied(y, values[place])
