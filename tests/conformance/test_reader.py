@@ -15,6 +15,7 @@ from anndata import AnnData
 from cellula.core import registry
 from cellula.testing import ReaderConformance
 from cellula.testing.multimodal import two_modalities
+from cellula.testing.simulator import decay
 
 
 def annotated_matrix() -> AnnData:
@@ -64,6 +65,7 @@ OWN: dict[str, Callable[[], Any]] = {
     "h5mu": lambda: two_modalities().data,
     "vcc2025": submission_2025,
     "vcc2026": submission_2026,
+    "sbml": decay,
 }
 
 
