@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cellula.core.expression import symbols
+from cellula.core.expression import Number, symbols
 from cellula.core.flux import FluxBalance, FluxObjective, Gene, GeneRule
 from cellula.core.network import AlgebraicRule, Network
 from cellula.io.sbml.source import Source, listed
@@ -27,6 +27,8 @@ def with_flux(source: Source, network: Network) -> Network:
         return network
     _check_constraints(source, plugin)
     changing = set(_changing(network))
+    starts = {one.id: one.value for one in network.parameters if one.id not in changing}
+    starts |= {id: one.value for id, one in network.initial.items() if isinstance(one, Number)}
     bounds: dict[str, tuple[float, float]] = {}
     used: set[str] = set()
     rules = {}
@@ -34,7 +36,7 @@ def with_flux(source: Source, network: Network) -> Network:
         extra = one.getPlugin("fbc")
         id = source.id(one.getId())
         if extra.isSetLowerFluxBound() or extra.isSetUpperFluxBound():
-            bounds[id] = _bounds(source, one, extra, changing)
+            bounds[id] = _bounds(source, one, extra, starts)
             used |= {source.id(extra.getLowerFluxBound()), source.id(extra.getUpperFluxBound())}
         association = extra.getGeneProductAssociation()
         if association is not None and association.getAssociation() is not None:
@@ -47,8 +49,10 @@ def with_flux(source: Source, network: Network) -> Network:
         return network
     flux = FluxBalance(bounds, objectives, plugin.getActiveObjectiveId(), genes, rules)
     elsewhere = changing | set(_named(network))
-    kept = tuple(one for one in network.parameters if one.id not in used - elsewhere)
-    return replace(network, parameters=kept, flux=flux)
+    dropped = used - elsewhere
+    kept = tuple(one for one in network.parameters if one.id not in dropped)
+    initial = {id: start for id, start in network.initial.items() if id not in dropped}
+    return replace(network, parameters=kept, initial=initial, flux=flux)
 
 
 def _check_constraints(source: Source, plugin: Any) -> None:
@@ -60,7 +64,7 @@ def _check_constraints(source: Source, plugin: Any) -> None:
 def _changing(network: Network) -> Iterator[str]:
     yield from (one.target for one in network.rules if not isinstance(one, AlgebraicRule))
     yield from (id for event in network.events for id in event.assignments)
-    yield from network.initial
+    yield from (id for id, start in network.initial.items() if not isinstance(start, Number))
 
 
 def _named(network: Network) -> Iterator[str]:
@@ -70,22 +74,24 @@ def _named(network: Network) -> Iterator[str]:
     yield from (one for one in factors if one is not None)
 
 
-def _bounds(source: Source, one: Any, extra: Any, changing: set[str]) -> tuple[float, float]:
+def _bounds(
+    source: Source, one: Any, extra: Any, starts: Mapping[str, float | None]
+) -> tuple[float, float]:
     free = -math.inf if one.getReversible() else 0.0
-    lower = _bound(source, one, extra.getLowerFluxBound(), changing)
-    upper = _bound(source, one, extra.getUpperFluxBound(), changing)
+    lower = _bound(source, one, extra.getLowerFluxBound(), starts)
+    upper = _bound(source, one, extra.getUpperFluxBound(), starts)
     return (free if lower is None else lower), (math.inf if upper is None else upper)
 
 
-def _bound(source: Source, one: Any, sid: str, changing: set[str]) -> float | None:
+def _bound(source: Source, one: Any, sid: str, starts: Mapping[str, float | None]) -> float | None:
     if not sid:
         return None
-    parameter = source.model.getParameter(sid)
-    if parameter is None or source.id(sid) in changing:
+    if source.id(sid) not in starts:
         raise source.fault(one, f"has the flux bound {sid!r}; expected a constant parameter")
-    if not parameter.isSetValue() or math.isnan(parameter.getValue()):
+    value = starts[source.id(sid)]
+    if value is None or math.isnan(value):
         raise source.fault(one, f"has the flux bound {sid!r} without a value; give it one")
-    return float(parameter.getValue())
+    return value
 
 
 def _objective(source: Source, one: Any) -> FluxObjective:
