@@ -110,7 +110,7 @@ def _stoichiometry(id: str, described: JumpNetwork) -> Expression:
     for reaction in described.network.reactions:
         for one in (*reaction.reactants, *reaction.products):
             if one.id == id and one.stoichiometry is not None:
-                return Number(one.stoichiometry)
+                return Number(float(one.stoichiometry))
     return Number(float("nan"))
 
 
