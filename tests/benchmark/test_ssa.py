@@ -1,7 +1,7 @@
 """Exact stochastic simulation against two peers: one thread each, in one process, CPU time.
 
-A cycle of phosphorylation with enzyme complexes (as one stage of a MAPK cascade) beside the birth and
-death of a protein: 8 reactions, 9 species, about 11,000 events in a trajectory.
+A cycle of phosphorylation with enzyme complexes, as one stage of a MAPK cascade, beside the birth
+and death of a protein: 8 reactions, 9 species, about 11,000 events in a trajectory.
 """
 
 from __future__ import annotations
