@@ -15,14 +15,18 @@ __all__ = ["faults", "sbml_document"]
 KNOWN = {"comp", "fbc", "qual", "l3v2extendedmath"}
 PACKAGE = "http://www.sbml.org/sbml/level3/version1/"
 #: What changes no number: a unit that is not defined (units are kept as text and checked by
-#: ``unit_mismatches``) and lists that should not stand there empty.
+#: ``unit_mismatches``) and lists that should not stand there empty;
+#: the sum formula of a species.
 HARMLESS = {
     10313,
     libsbml.EmptyListElement,
     libsbml.EmptyListInReaction,
     libsbml.EmptyListInKineticLaw,
     libsbml.EmptyUnitListElement,
+    libsbml.FbcSpeciesFormulaMustBeString,
 }
+#: Packages that say how a model looks; their checks cost more than all others.
+OF_LOOKS = {"groups", "layout", "render"}
 #: libsbml's checks that find faults of numbers, not of units or of style.
 SKIPPED = (
     libsbml.LIBSBML_CAT_UNITS_CONSISTENCY,
@@ -40,6 +44,7 @@ def sbml_document(raw: bytes, file: str, location: str = "") -> Any:
     """
     _check_packages(xml_root(raw, file), file)
     document = libsbml.readSBMLFromString(_text(raw, file))
+    _drop_looks(document)
     if location:
         document.setLocationURI(f"file:{location}")
     _check(document, file)
@@ -71,8 +76,19 @@ def _errors(document: Any) -> list[str]:
     return [
         f"line {error.getLine()}: {' '.join(error.getMessage().split())}"
         for error in found
-        if error.getSeverity() >= libsbml.LIBSBML_SEV_ERROR and error.getErrorId() not in HARMLESS
+        if error.getSeverity() >= libsbml.LIBSBML_SEV_ERROR
+        and error.getErrorId() not in HARMLESS
+        and error.getPackage() not in OF_LOOKS
     ]
+
+
+def _drop_looks(document: Any) -> None:
+    plugins = [document.getPlugin(at) for at in range(document.getNumPlugins())]
+    for name, uri, prefix in [
+        (one.getPackageName(), one.getURI(), one.getPrefix()) for one in plugins
+    ]:
+        if name in OF_LOOKS:
+            document.disablePackage(uri, prefix)
 
 
 def _check(document: Any, file: str) -> None:

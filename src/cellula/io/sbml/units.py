@@ -11,7 +11,7 @@ import libsbml
 from cellula.io.sbml.source import Source, listed
 from cellula.io.unit_text import UnitFactor, conversion, unit_text
 
-__all__ = ["BUILT_IN", "factor_to", "model_units", "unit_of"]
+__all__ = ["BUILT_IN", "MODEL_UNITS", "factor_to", "model_units", "unit_of"]
 
 #: What Levels 1 and 2 say that a model is measured in, unless it defines these ids anew.
 BUILT_IN: Mapping[str, tuple[UnitFactor, ...]] = {
@@ -20,6 +20,15 @@ BUILT_IN: Mapping[str, tuple[UnitFactor, ...]] = {
     "volume": (UnitFactor("litre"),),
     "area": (UnitFactor("metre", 1.0, 2.0),),
     "length": (UnitFactor("metre"),),
+}
+#: What a model says of itself -> the attribute of Level 3.
+MODEL_UNITS: Mapping[str, str] = {
+    "time": "timeUnits",
+    "substance": "substanceUnits",
+    "volume": "volumeUnits",
+    "area": "areaUnits",
+    "length": "lengthUnits",
+    "extent": "extentUnits",
 }
 
 
@@ -41,14 +50,9 @@ def model_units(source: Source) -> dict[str, str]:
     """What the model says of itself: time, substance, volume, area, length, extent."""
     if source.level < 3:
         return {what: unit_of(source, what) for what in BUILT_IN}
-    model = source.model
     told = {
-        "time": model.getTimeUnits(),
-        "substance": model.getSubstanceUnits(),
-        "volume": model.getVolumeUnits(),
-        "area": model.getAreaUnits(),
-        "length": model.getLengthUnits(),
-        "extent": model.getExtentUnits(),
+        what: getattr(source.model, f"get{name[0].upper()}{name[1:]}")()
+        for what, name in MODEL_UNITS.items()
     }
     return {what: unit_of(source, unit) for what, unit in told.items() if unit}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -12,9 +12,16 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from cellula.core.derivative import derivative
 from cellula.core.errors import DataError
 from cellula.core.expression import Apply, Expression, Number, apply, substituted, walk
-from cellula.models.mechanistic.resolution import names_in
+from cellula.core.network import AlgebraicRule, Compartment, Parameter
+from cellula.models.mechanistic.quantities import (
+    Quantities,
+    amount_name,
+    with_named_rates,
+    with_rates,
+)
+from cellula.models.mechanistic.resolution import names_in, resolved
 
-__all__ = ["Solved", "matched", "solution"]
+__all__ = ["Solved", "matched", "solution", "with_algebraic"]
 
 ZERO = Number(0.0)
 STEPPED = frozenset(
@@ -28,6 +35,42 @@ class Solved:
 
     definitions: Mapping[str, Expression]
     residuals: Mapping[str, Expression]
+
+
+def with_algebraic(given: Quantities) -> tuple[Quantities, Mapping[str, Expression]]:
+    """Unknowns that can be solved for become definitions; the others, with what is 0 for each.
+
+    Raises DataError where the rules are over- or under-determined.
+    """
+    rules = [rule for rule in given.network.rules if isinstance(rule, AlgebraicRule)]
+    if not rules:
+        return given, {}
+    done = resolved(with_rates(given))
+    residuals = [substituted(with_named_rates(rule.expression), done) for rule in rules]
+    choice = matched(residuals, _ranks(given))
+    found: Solved = solution(residuals, choice)
+    definitions = {**given.definitions, **found.definitions}
+    still = tuple(id for id in given.parameters if id not in choice)
+    return replace(given, definitions=definitions, parameters=still), found.residuals
+
+
+def _ranks(given: Quantities) -> dict[str, int]:
+    """What algebraic rules may determine; 1 where an event sets it too."""
+    network = given.network
+    touched = {id for event in network.events for id in event.assignments}
+    ranks: dict[str, int] = {}
+    parts: tuple[Compartment | Parameter, ...] = (*network.compartments, *network.parameters)
+    for part in parts:
+        if not part.is_constant:
+            ranks[part.id] = int(part.id in touched)
+    for one in network.species:
+        if not one.is_constant:
+            ranks[amount_name(one, network)] = int(one.id in touched)
+    for reaction in network.reactions:
+        for participant in (*reaction.reactants, *reaction.products):
+            if participant.id is not None and not participant.is_constant:
+                ranks[participant.id] = int(participant.id in touched)
+    return {id: ranks[id] for id in given.parameters if id in ranks}
 
 
 def matched(residuals: Sequence[Expression], ranks: Mapping[str, int]) -> tuple[str, ...]:

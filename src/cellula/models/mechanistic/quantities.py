@@ -7,7 +7,7 @@ amount / size of the compartment, also when the size changes [hucka2003]_.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cellula.core.derivative import derivative
@@ -21,7 +21,14 @@ from cellula.core.expression import (
     rewritten,
     symbols,
 )
-from cellula.core.network import AssignmentRule, Network, Participant, RateRule, Species
+from cellula.core.network import (
+    AlgebraicRule,
+    AssignmentRule,
+    Network,
+    Participant,
+    RateRule,
+    Species,
+)
 from cellula.models.mechanistic.resolution import names_in
 
 __all__ = [
@@ -64,8 +71,12 @@ def rate_name(id: str) -> str:
 
 def is_told_as_amount(one: Species, network: Network) -> bool:
     """Whether the id stands for an amount: asked for, or no volume to divide by."""
-    places = {part.id: part for part in network.compartments}
-    return one.is_amount or places[one.compartment].dimensions == 0
+    if one.is_amount:
+        return True
+    place = next(part for part in network.compartments if part.id == one.compartment)
+    if place.dimensions != 0 or place.size is not None or place.id in network.initial:
+        return False
+    return all(isinstance(r, AlgebraicRule) or r.target != place.id for r in network.rules)
 
 
 def quantities(network: Network) -> Quantities:
@@ -84,10 +95,10 @@ def quantities(network: Network) -> Quantities:
     return Quantities(network, changes, still, definitions)
 
 
-def with_rates(given: Quantities) -> dict[str, Expression]:
+def with_rates(given: Quantities, also: Iterable[Expression] = ()) -> dict[str, Expression]:
     """The definitions and those of the rates of change that any expression names."""
     asked = [with_named_rates(one) for _, one in given.network.expressions()]
-    named = [*given.definitions.values(), *given.changes.values(), *asked]
+    named = [*given.definitions.values(), *given.changes.values(), *asked, *also]
     return {**given.definitions, **_rates(given, named)}
 
 

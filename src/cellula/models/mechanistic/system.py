@@ -7,13 +7,16 @@ parameters and time, and what only events or doses change is a parameter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from cellula.core.expression import Expression, Symbol, substituted
+from cellula.core.expression import TIME, Expression, Number, Symbol, apply, substituted
 from cellula.core.inlined import inlined
-from cellula.core.network import AlgebraicRule, Compartment, Event, Network, Parameter
-from cellula.models.mechanistic.algebraic import Solved, matched, solution
+from cellula.core.network import Event, Network
+from cellula.models.mechanistic.algebraic import with_algebraic
+from cellula.models.mechanistic.delays import DelayTerm, early_values, resolved_terms, undelayed
+from cellula.models.mechanistic.jumps import held, trigger_roots
 from cellula.models.mechanistic.quantities import (
     Quantities,
     amount_name,
@@ -22,11 +25,14 @@ from cellula.models.mechanistic.quantities import (
     with_named_rates,
     with_rates,
 )
-from cellula.models.mechanistic.resolution import resolved
-from cellula.models.mechanistic.roots import root_functions
+from cellula.models.mechanistic.resolution import names_in, resolved
 from cellula.models.mechanistic.start import start_definitions
 
-__all__ = ["System", "Target", "system_of"]
+__all__ = ["NEXT_DUE", "System", "Target", "system_of"]
+
+
+#: The last parameter of a system with events: when a cell's next delayed event is due.
+NEXT_DUE = "time of the next event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +51,13 @@ class System:
     """y' = f(t, y, p), 0 = g(t, y, p), and what happens at events.
 
     states: names of y; those of the last ``n_algebraic`` are unknowns of algebraic equations.
-    derivatives: f, then g. parameters: names of p. observed: every id of the network.
+    derivatives: f, then g. parameters: names of p; the last is
+    :data:`NEXT_DUE` where there are events. observed: every id of the network.
     events: with expressions of states, parameters and time. targets: what events and doses can
-    set. roots: functions that change sign wherever a formula or a trigger jumps. start: what
-    gives the values at the start, to be evaluated in this order
+    set. held: parameters that stand for the conditions in derivatives, and what each is to be
+    set to when a cell has stopped. delays: what the polynomials of
+    :mod:`~cellula.models.mechanistic.delays` stand for, inner ones first. roots: functions
+    whose changes of side stop a cell. start: what gives the values at the start
     (:func:`~cellula.models.mechanistic.start.start_definitions`).
     """
 
@@ -60,6 +69,8 @@ class System:
     observed: Mapping[str, Expression]
     events: tuple[Event, ...]
     targets: Mapping[str, Target]
+    held: Mapping[str, Expression]
+    delays: tuple[DelayTerm, ...]
     roots: tuple[Expression, ...]
     start: Mapping[str, Expression]
 
@@ -70,35 +81,47 @@ def system_of(network: Network) -> System:
     Raises DataError, naming ids, on values that need one another in a loop and on algebraic
     rules that are over- or under-determined; EngineError on what is not solved here.
     """
-    given = quantities(inlined(network))
-    given, residuals = _with_algebraic(given)
-    definitions = with_rates(given)
+    plain, terms = undelayed(inlined(network))
+    given, residuals = with_algebraic(quantities(plain))
+    terms = tuple(_named(term) for term in terms)
+    definitions = with_rates(given, (side for one in terms for side in (one.signal, one.lag)))
     done = resolved(definitions)
-    unknowns = tuple(residuals)
-    changes = {id: substituted(one, done) for id, one in given.changes.items()}
-    balances = {id: substituted(one, done) for id, one in residuals.items()}
-    states = (*changes, *unknowns)
-    events = tuple(_lowered_event(event, done) for event in given.network.events)
-    derivatives = (*changes.values(), *balances.values())
-    moving = frozenset(states)
-    return System(
-        network,
-        states,
-        given.parameters,
-        derivatives,
-        len(unknowns),
-        {id: done.get(id, Symbol(id)) for id in network.ids},
-        events,
-        _targets(given, done, unknowns),
-        root_functions(derivatives, (event.trigger for event in events), moving),
-        start_definitions(given.network, definitions),
-    )
 
-
-def _lowered_event(event: Event, done: Mapping[str, Expression]) -> Event:
     def told(one: Expression) -> Expression:
         return substituted(with_named_rates(one), done)
 
+    changes = [told(one) for one in (*given.changes.values(), *residuals.values())]
+    states = (*given.changes, *residuals)
+    events = tuple(_event_of(event, told) for event in plain.events)
+    smooth = held(changes, states)
+    roots = (*smooth.roots, *trigger_roots((event.trigger for event in events), states))
+    start = start_definitions(plain, definitions)
+    start.update((name, Number(math.nan)) for name in smooth.values)
+    if terms:
+        still = {id: given.definitions.get(id, Number(0.0)) for id in definitions}
+        terms, past = resolved_terms(terms, done, early_values(start, still, plain.initial))
+        start.update(past)
+    parameters = (*given.parameters, *smooth.values)
+    if events:
+        parameters, start[NEXT_DUE] = (*parameters, NEXT_DUE), Number(math.inf)
+        roots = (*roots, apply("minus", Symbol(NEXT_DUE), TIME))
+    return System(
+        network=network,
+        states=states,
+        parameters=parameters,
+        derivatives=smooth.formulas,
+        n_algebraic=len(residuals),
+        observed={id: done.get(id, Symbol(id)) for id in network.ids},
+        events=events,
+        targets=_targets(given, done),
+        held=smooth.values,
+        delays=_asked(terms, [*changes, *done.values(), *_formulas(events)]),
+        roots=roots,
+        start=start,
+    )
+
+
+def _event_of(event: Event, told: Callable[[Expression], Expression]) -> Event:
     return replace(
         event,
         trigger=told(event.trigger),
@@ -108,11 +131,28 @@ def _lowered_event(event: Event, done: Mapping[str, Expression]) -> Event:
     )
 
 
-def _targets(
-    given: Quantities, done: Mapping[str, Expression], unknowns: tuple[str, ...]
-) -> dict[str, Target]:
+def _named(term: DelayTerm) -> DelayTerm:
+    return replace(term, signal=with_named_rates(term.signal), lag=with_named_rates(term.lag))
+
+
+def _formulas(events: tuple[Event, ...]) -> Iterator[Expression]:
+    for event in events:
+        yield event.trigger
+        yield from event.assignments.values()
+        yield from (one for one in (event.delay, event.priority) if one is not None)
+
+
+def _asked(terms: tuple[DelayTerm, ...], formulas: list[Expression]) -> tuple[DelayTerm, ...]:
+    """The delays that matter after the start, those that others look back at included."""
+    if not terms:
+        return ()
+    names = names_in([*formulas, *(side for one in terms for side in (one.signal, one.lag))])
+    return terms if any(one.coefficients[0] in names for one in terms) else ()
+
+
+def _targets(given: Quantities, done: Mapping[str, Expression]) -> dict[str, Target]:
     """What can be set: all that has a value of its own."""
-    free = {*given.changes, *given.parameters} - set(unknowns)
+    free = {*given.changes, *given.parameters}
     targets = {id: Target(id) for id in given.network.ids if id in free}
     for one in given.network.species:
         amount = amount_name(one, given.network)
@@ -120,37 +160,3 @@ def _targets(
             size = done.get(one.compartment, Symbol(one.compartment))
             targets[one.id] = Target(amount, size)
     return targets
-
-
-# -- algebraic rules -------------------------------------------------------------------------------
-def _with_algebraic(given: Quantities) -> tuple[Quantities, Mapping[str, Expression]]:
-    """Unknowns that can be solved for become definitions; the others and their residuals."""
-    rules = [rule for rule in given.network.rules if isinstance(rule, AlgebraicRule)]
-    if not rules:
-        return given, {}
-    done = resolved(with_rates(given))
-    residuals = [substituted(with_named_rates(rule.expression), done) for rule in rules]
-    choice = matched(residuals, _ranks(given))
-    found: Solved = solution(residuals, choice)
-    definitions = {**given.definitions, **found.definitions}
-    still = tuple(id for id in given.parameters if id not in choice)
-    return replace(given, definitions=definitions, parameters=still), found.residuals
-
-
-def _ranks(given: Quantities) -> dict[str, int]:
-    """What algebraic rules may determine; 1 where an event sets it too."""
-    network = given.network
-    touched = {id for event in network.events for id in event.assignments}
-    ranks: dict[str, int] = {}
-    parts: tuple[Compartment | Parameter, ...] = (*network.compartments, *network.parameters)
-    for part in parts:
-        if not part.is_constant:
-            ranks[part.id] = int(part.id in touched)
-    for one in network.species:
-        if not one.is_constant:
-            ranks[amount_name(one, network)] = int(one.id in touched)
-    for reaction in network.reactions:
-        for participant in (*reaction.reactants, *reaction.products):
-            if participant.id is not None and not participant.is_constant:
-                ranks[participant.id] = int(participant.id in touched)
-    return {id: ranks[id] for id in given.parameters if id in ranks}

@@ -8,6 +8,8 @@ from typing import Any
 from cellula.core.errors import DataError
 from cellula.core.expression import FUNCTIONS
 from cellula.core.network import Network
+from cellula.io.sbml.called import called_in
+from cellula.io.sbml.flux_in import with_flux
 from cellula.io.sbml.names import Names
 from cellula.io.sbml.parts import compartments, functions, parameters, species
 from cellula.io.sbml.reactions import reaction_parts
@@ -21,7 +23,7 @@ __all__ = ["network_in", "source_of"]
 def source_of(document: Any, file: str) -> Source:
     """The model of a document with the ids that its parts have in the network."""
     model = document.getModel()
-    ids: dict[str, str] = {}
+    ids = called_in(model)
     own = [one.getId() for one in listed(model.getListOfFunctionDefinitions())]
     names = Names({*_taken(model), *FUNCTIONS})
     called = {
@@ -40,7 +42,7 @@ def network_in(source: Source) -> Network:
     stoichiometries = [rule for one in reactions for rule in one.rules]
     factor = model.getConversionFactor() if source.level == 3 else ""
     try:
-        return Network(
+        network = Network(
             id=source.id(model.getId()) or "model",
             compartments=compartments(source, ruled),
             species=species(source),
@@ -54,6 +56,7 @@ def network_in(source: Source) -> Network:
             conversion_factor=source.id(factor) if factor else None,
             units=model_units(source),
         )
+        return with_flux(source, network)
     except DataError as error:
         if source.file in str(error):
             raise
