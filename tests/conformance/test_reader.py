@@ -13,6 +13,8 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from cellula.core import registry
+from cellula.core.expression import Symbol, apply
+from cellula.core.network import Compartment, Network, Parameter, Participant, Reaction, Species
 from cellula.testing import ReaderConformance
 from cellula.testing.multimodal import two_modalities
 
@@ -56,8 +58,26 @@ def submission_2025() -> AnnData:
     return AnnData(values, obs, pd.DataFrame(index=[f"g{i}" for i in range(50)]))
 
 
+def counted_decay() -> Network:
+    """What a .net file can hold: counts, in its own ids."""
+    rate = apply("times", Symbol("k"), Symbol("S1"))
+    sides = (Participant("S1"),), (Participant("S2"),)
+    return Network(
+        "own",
+        (Compartment("cell"),),
+        (
+            Species("S1", "cell", 20.0, True, True, name="A()"),
+            Species("S2", "cell", 0.0, True, True, name="B()"),
+        ),
+        (Parameter("k", 0.1),),
+        (Reaction("R1", *sides, rate, is_reversible=False),),
+        units={"substance": "item"},
+    )
+
+
 #: Writers that refuse the contents of the kit, and what they write beside them.
 OWN: dict[str, Callable[[], Any]] = {
+    "bionetgen_net": counted_decay,
     "gct": annotated_matrix,
     "gctx": annotated_matrix,
     "tenx_mtx": counted_cells,

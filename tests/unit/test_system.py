@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cellula.models.mechanistic.start import start_values
 
 from cellula.core.errors import DataError, EngineError
 from cellula.core.expression import Expression
@@ -22,6 +21,7 @@ from cellula.core.network import (
 from cellula.core.simulation import ParameterTable
 from cellula.io.infix import parse
 from cellula.models.mechanistic.evaluation import evaluate
+from cellula.models.mechanistic.start import start_values
 from cellula.models.mechanistic.system import System, system_of
 
 CELL = Compartment("cell", 2.0)

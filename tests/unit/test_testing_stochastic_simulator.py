@@ -107,7 +107,7 @@ def test_a_correct_simulator_passes(run: RunContext) -> None:
         ("leaky", "conserved"),
         ("doses", "dose that is"),
         ("clock", "conserved|whole|same seed"),
-        ("twins", "variance|own chance"),
+        ("twins", "the mean of A"),
         ("threads", "number of threads"),
         ("batch", "batches give"),
         ("ignores", "unknown parameter"),

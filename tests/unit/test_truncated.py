@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import test_bionetgen_net
 import test_cellxgene
 import test_challenge_files
 import test_depmap_csv
@@ -73,6 +74,7 @@ def many_cells() -> AnnData:
 
 #: Reader -> a whole file of its format.
 WHOLE: dict[str, Callable[[Path], Path]] = {
+    "bionetgen_net": text(test_bionetgen_net.WHOLE, "binding.net"),
     "cellxgene": cells_of_census,
     "delimited": written(table(), "t.csv.gz"),
     "depmap": text(test_depmap_csv.EFFECT, "CRISPRGeneEffect.csv"),
