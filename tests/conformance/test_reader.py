@@ -15,6 +15,8 @@ from anndata import AnnData
 from cellula.core import registry
 from cellula.core.expression import Symbol
 from cellula.core.logic import Component, LogicNetwork, SignedEdge, SignedGraph
+from cellula.core.expression import Symbol, apply
+from cellula.core.network import Compartment, Network, Parameter, Participant, Reaction, Species
 from cellula.testing import ReaderConformance
 from cellula.testing.multimodal import two_modalities
 from cellula.testing.simulator import decay
@@ -67,11 +69,27 @@ def two_components() -> LogicNetwork:
 def two_edges() -> SignedGraph:
     """A signed graph, under the name of its file."""
     return SignedGraph("own", (SignedEdge("EGF", 1, "Ras"), SignedEdge("TNF alpha", -1, "Ras")))
+def counted_decay() -> Network:
+    """What a .net file can hold: counts, in its own ids."""
+    rate = apply("times", Symbol("k"), Symbol("S1"))
+    sides = (Participant("S1"),), (Participant("S2"),)
+    return Network(
+        "own",
+        (Compartment("cell"),),
+        (
+            Species("S1", "cell", 20.0, True, True, name="A()"),
+            Species("S2", "cell", 0.0, True, True, name="B()"),
+        ),
+        (Parameter("k", 0.1),),
+        (Reaction("R1", *sides, rate, is_reversible=False),),
+        units={"substance": "item"},
+    )
 
 
 #: Writers that refuse the contents of the kit, and what they write beside them.
 OWN: dict[str, Callable[[], Any]] = {
     "bnet": two_components,
+    "bionetgen_net": counted_decay,
     "gct": annotated_matrix,
     "gctx": annotated_matrix,
     "sif": two_edges,

@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 import test_bnet
 import test_cellml
+import test_bionetgen_net
 import test_cellxgene
 import test_challenge_files
 import test_depmap_csv
@@ -81,6 +82,7 @@ def many_cells() -> AnnData:
 WHOLE: dict[str, Callable[[Path], Path]] = {
     "bnet": text(test_bnet.TEXT + "apoptosis_signal, TNF\n", "t.bnet"),
     "cellml": text(test_cellml.DECAY, "decay.cellml"),
+    "bionetgen_net": text(test_bionetgen_net.WHOLE, "binding.net"),
     "cellxgene": cells_of_census,
     "delimited": written(table(), "t.csv.gz"),
     "depmap": text(test_depmap_csv.EFFECT, "CRISPRGeneEffect.csv"),

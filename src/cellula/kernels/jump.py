@@ -26,7 +26,7 @@ __all__ = ["FAILED", "FINISHED", "NEGATIVE", "RUNNING", "fire", "propensity", "r
 FINISHED, RUNNING, NEGATIVE, FAILED = 0, 1, 2, 3
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def propensity(j, slots, offsets, c, r):  # type: ignore[no-untyped-def]
     """The propensity of reaction j."""
     return c[j] * (r[slots[j, 0]] - offsets[j, 0]) * (r[slots[j, 1]] - offsets[j, 1])
@@ -49,7 +49,7 @@ def refresh(work, begin, end, operations, r):  # type: ignore[no-untyped-def]
             r[target] = operate(kind, a, b, r[operations[one, 4]])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def fire(j, jump_from, jumps, by, r):  # type: ignore[no-untyped-def]
     """Let reaction j happen once; whether every count is still 0 or more."""
     is_possible = True
@@ -60,7 +60,7 @@ def fire(j, jump_from, jumps, by, r):  # type: ignore[no-untyped-def]
     return is_possible
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def tell(upto, times, k, r, told):  # type: ignore[no-untyped-def]
     """Write the counts at all times before ``upto``; the next time's place."""
     while k < len(times) and times[k] < upto:

@@ -41,7 +41,7 @@ def _sift(place, heap, seat, due):  # type: ignore[no-untyped-def]
     seat[one] = place
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _due(t, old, new, before, stream):  # type: ignore[no-untyped-def]
     """When a reaction is due after its propensity changed from old to new."""
     if new == 0.0:

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from cellula.kernels.counters import mixed
 
-__all__ = ["exponential_draw", "normal_draw", "poisson_draw", "streams", "uniform", "uniforms"]
+__all__ = [
+    "exponential_draw",
+    "normal_draw",
+    "poisson_draw",
+    "streams",
+    "uniform",
+    "uniform_at",
+    "uniforms",
+]
 
 #: Above this mean Poisson numbers come by rejection, below by multiplication.
 REJECTED_FROM = 10.0
@@ -43,14 +51,20 @@ def streams(key: int, first: int, n: int) -> NDArray[np.uint64]:
     return made
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True)
+def uniform_at(place):  # type: ignore[no-untyped-def]
+    """The number in (0, 1], a multiple of 2^-53, of a place of a stream."""
+    return ((mixed(place) >> np.uint64(11)) + np.uint64(1)) * 1.1102230246251565e-16
+
+
+@numba.njit(cache=True, nogil=True)
 def uniform(stream):  # type: ignore[no-untyped-def]
-    """A number in (0, 1], a multiple of 2^-53."""
+    """The next number in (0, 1] of a stream."""
     stream[0] += stream[1]
-    return ((mixed(stream[0]) >> np.uint64(11)) + np.uint64(1)) * 1.1102230246251565e-16
+    return uniform_at(stream[0])
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True)
 def exponential_draw(stream):  # type: ignore[no-untyped-def]
     """An exponential number with mean 1."""
     return -math.log(uniform(stream))

@@ -5,6 +5,8 @@ Few reactions are chosen by a search along their propensities, many in a binary 
 
 from __future__ import annotations
 
+import math
+
 import numba
 import numpy as np
 
@@ -18,7 +20,7 @@ from cellula.kernels.jump import (
     refresh,
     tell,
 )
-from cellula.kernels.random_stream import exponential_draw, uniform
+from cellula.kernels.random_stream import uniform_at
 
 __all__ = ["direct", "direct_cell", "room_of"]
 
@@ -28,80 +30,141 @@ TREE_FROM = 48
 ANEW, FALLEN = 512, 1e-5
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _searched(target, a, n):  # type: ignore[no-untyped-def]
-    """The first reaction at which the sum of propensities reaches the target; n if none."""
-    j = 0
-    while j < n:
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _all(process, c, r, a):  # type: ignore[no-untyped-def]
+    """Every propensity; which one is negative or not a number, or -1."""
+    slots, offsets = process[0], process[1]
+    for j in range(len(slots)):
+        a[j] = propensity(j, slots, offsets, c, r)
+        if not 0.0 <= a[j] < np.inf:
+            return j
+    return -1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _renewed(begin, end, reads, slots, offsets, c, r, a):  # type: ignore[no-untyped-def]
+    """Propensities after an event; by how much their sum changed, not a number if one is odd."""
+    change = 0.0
+    for place in range(begin, end):
+        j = reads[place]
+        new = propensity(j, slots, offsets, c, r)
+        change += new - a[j] if 0.0 <= new < np.inf else np.nan
+        a[j] = new
+    return change
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _searched(target, a):  # type: ignore[no-untyped-def]
+    """The reaction at which the sum of propensities reaches the target; their number if none."""
+    for j in range(len(a)):
         target -= a[j]
         if target <= 0.0 and a[j] > 0.0:
+            return j
+    return len(a)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _few(process, r, c, clock, stop, times, stream, limit, a, told):  # type: ignore[no-untyped-def]
+    """``direct_cell`` by search."""
+    slots, offsets, jump_from, jumps, by, reads_from, reads, work_from, work, operations, _ = (
+        process
+    )
+    t, k, place, step = clock[0], int(clock[1]), stream[0], stream[1]
+    status, blamed, events = RUNNING, -1, 0
+    total, reference = a.sum(), 0.0
+    while events < limit:
+        if events % ANEW == 0 or total < FALLEN * reference:
+            total = reference = a.sum()
+        reference = max(reference, total)
+        place += step
+        later = t - math.log(uniform_at(place)) / total if total > 0.0 else np.inf
+        if later >= stop:
+            status, t, k = FINISHED, stop, tell(stop, times, k, r, told)
             break
-        j += 1
-    return j
+        if k < len(times) and times[k] < later:
+            k = tell(later, times, k, r, told)
+        t, chosen = later, len(a)
+        while chosen == len(a):  # the sum, step by step, may fall short of the total
+            place += step
+            chosen = _searched(uniform_at(place) * total, a)
+        events += 1
+        if not fire(chosen, jump_from, jumps, by, r):
+            status, blamed = NEGATIVE, chosen
+            break
+        begin, end = work_from[chosen], work_from[chosen + 1]
+        if end > begin:
+            refresh(work, begin, end, operations, r)
+        begin, end = reads_from[chosen], reads_from[chosen + 1]
+        total += _renewed(begin, end, reads, slots, offsets, c, r, a)
+        if np.isnan(total):
+            status, blamed = FAILED, _all(process, c, r, a)
+            break
+    clock[0], clock[1], stream[0] = t, k, place
+    return status, blamed, events
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _descended(target, tree, n_leaves):  # type: ignore[no-untyped-def]
-    """The leaf at which the sum of leaves reaches the target."""
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _grown(begin, end, reads, slots, offsets, c, r, tree):  # type: ignore[no-untyped-def]
+    """Propensities after an event, in the tree; their sum, not a number if one is odd."""
+    leaves = len(tree) // 2
+    for place in range(begin, end):
+        new = propensity(reads[place], slots, offsets, c, r)
+        node = leaves + reads[place]
+        tree[node] = new if 0.0 <= new < np.inf else np.nan
+        while node > 1:
+            node //= 2
+            tree[node] = tree[2 * node] + tree[2 * node + 1]
+    return tree[1]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _descended(target, tree):  # type: ignore[no-untyped-def]
+    """The reaction at which the sum of leaves reaches the target."""
+    leaves = len(tree) // 2
     node = 1
-    while node < n_leaves:
+    while node < leaves:
         node *= 2
         if target > tree[node] and tree[node + 1] > 0.0:
             target -= tree[node]
             node += 1
-    return node - n_leaves
+    return node - leaves
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _all(a, leaves, m, process, c, r):  # type: ignore[no-untyped-def]
-    """Every propensity, and the sums above them; which one is not a number or negative, or -1."""
-    for j in range(m):
-        a[leaves + j] = propensity(j, process[0], process[1], c, r)
-        if not 0.0 <= a[leaves + j] < np.inf:
-            return j
-    for node in range(leaves - 1, 0, -1):
-        a[node] = a[2 * node] + a[2 * node + 1]
-    return -1
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _chosen(total, a, m, leaves, stream):  # type: ignore[no-untyped-def]
-    """A reaction with the probability of its propensity."""
-    if leaves > 0:
-        return _descended(uniform(stream) * total, a, leaves)
-    chosen = m
-    while chosen >= m:  # the sum of the propensities, taken step by step, may fall short of total
-        chosen = _searched(uniform(stream) * total, a, m)
-    return chosen
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _renewed(chosen, process, r, c, a, leaves):  # type: ignore[no-untyped-def]
-    """Propensities after an event; by how much their sum changed, and which is odd, or -1."""
-    reads_from, reads, work_from = process[5], process[6], process[7]
-    if work_from[chosen + 1] > work_from[chosen]:
-        refresh(process[8], work_from[chosen], work_from[chosen + 1], process[9], r)
-    change = 0.0
-    for place in range(reads_from[chosen], reads_from[chosen + 1]):
-        j = reads[place]
-        new = propensity(j, process[0], process[1], c, r)
-        if not 0.0 <= new < np.inf:
-            return change, j
-        change += new - a[leaves + j]
-        a[leaves + j] = new
-        node = (leaves + j) // 2
-        while node > 0 and leaves > 0:
-            a[node] = a[2 * node] + a[2 * node + 1]
-            node //= 2
-    return change, -1
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _sum(a, m):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for j in range(m):
-        total += a[j]
-    return total
+def _many(process, r, c, clock, stop, times, stream, limit, tree, told):  # type: ignore[no-untyped-def]
+    """``direct_cell`` by a tree."""
+    slots, offsets, jump_from, jumps, by, reads_from, reads, work_from, work, operations, _ = (
+        process
+    )
+    t, k, place, step = clock[0], int(clock[1]), stream[0], stream[1]
+    status, blamed, events = RUNNING, -1, 0
+    for node in range(len(tree) // 2 - 1, 0, -1):
+        tree[node] = tree[2 * node] + tree[2 * node + 1]
+    total = tree[1]
+    while events < limit:
+        place += step
+        later = t - math.log(uniform_at(place)) / total if total > 0.0 else np.inf
+        if later >= stop:
+            status, t, k = FINISHED, stop, tell(stop, times, k, r, told)
+            break
+        if k < len(times) and times[k] < later:
+            k = tell(later, times, k, r, told)
+        place += step
+        t, chosen = later, _descended(uniform_at(place) * total, tree)
+        events += 1
+        if not fire(chosen, jump_from, jumps, by, r):
+            status, blamed = NEGATIVE, chosen
+            break
+        begin, end = work_from[chosen], work_from[chosen + 1]
+        if end > begin:
+            refresh(work, begin, end, operations, r)
+        begin, end = reads_from[chosen], reads_from[chosen + 1]
+        total = _grown(begin, end, reads, slots, offsets, c, r, tree) if end > begin else total
+        if np.isnan(total):
+            status, blamed = FAILED, _all(process, c, r, tree[len(tree) // 2 :])
+            break
+    clock[0], clock[1], stream[0] = t, k, place
+    return status, blamed, events
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -109,42 +172,15 @@ def direct_cell(process, r, c, clock, stop, times, stream, limit, a, told):  # t
     """One cell up to ``stop``, or so many events, by the direct method [gillespie1977]_.
 
     clock: time, place of the next of ``times`` to tell, in place. a: room for the propensities,
-    (m,) or, as a tree, (2 x leaves,). Gives how it ended, the reaction to blame, the events.
+    ``room_of(m)`` numbers. Gives how it ended, the reaction to blame, the events.
     """
-    m = len(process[0])
-    leaves = 0 if len(a) == m else len(a) // 2
-    t, k = clock[0], int(clock[1])
-    status, blamed, events, since = RUNNING, _all(a, leaves, m, process, c, r), 0, 0
+    is_tree = len(a) > len(process[0])
+    blamed = _all(process, c, r, a[len(a) // 2 :] if is_tree else a)
     if blamed >= 0:
         return FAILED, blamed, 0
-    total, reference = 0.0, -1.0
-    while events < limit:
-        if leaves > 0:
-            total = a[1]
-        elif since == 0 or total < FALLEN * reference:
-            total = _sum(a, m)
-            reference, since = total, ANEW
-        reference = max(reference, total)
-        later = t + exponential_draw(stream) / total if total > 0.0 else np.inf
-        if later >= stop:
-            status, t, k = FINISHED, stop, tell(stop, times, k, r, told)
-            break
-        if k < len(times) and times[k] < later:
-            k = tell(later, times, k, r, told)
-        t = later
-        chosen = _chosen(total, a, m, leaves, stream)
-        events += 1
-        since -= 1
-        if not fire(chosen, process[2], process[3], process[4], r):
-            status, blamed = NEGATIVE, chosen
-            break
-        change, blamed = _renewed(chosen, process, r, c, a, leaves)
-        if blamed >= 0:
-            status = FAILED
-            break
-        total += change
-    clock[0], clock[1] = t, k
-    return status, blamed, events
+    if is_tree:
+        return _many(process, r, c, clock, stop, times, stream, limit, a, told)
+    return _few(process, r, c, clock, stop, times, stream, limit, a, told)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,7 +1,8 @@
 """Which networks are jump processes, and what their ids stand for; the rest is refused by name.
 
-A rate is taken as the propensity of its reaction, in events per time, as it stands: SBML models
-and networks of BioNetGen write x (x - 1) themselves where two of a kind react.
+A rate is taken as the propensity of its reaction, in events per time, as it stands: stochastic
+models in SBML write x (x - 1) themselves where two of a kind react. A deterministic rate k x^2 of
+two of a kind cannot be a propensity, and is read as k x (x - 1).
 """
 
 from __future__ import annotations

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from cellula.core.expression import Expression, Number, apply, substituted
+from cellula.core.expression import Expression, Number, Symbol, apply, substituted
+from cellula.core.network import Reaction
 from cellula.models.mechanistic.jump_network import JumpNetwork, count_of
-from cellula.models.mechanistic.mass_action import MassAction, mass_action
+from cellula.models.mechanistic.mass_action import MassAction, distinct, mass_action
 from cellula.models.mechanistic.tape import Tape, tape
 
 __all__ = ["Arrays", "JumpProcess", "jump_process"]
@@ -21,6 +22,8 @@ Integers = NDArray[np.int32]
 Arrays: TypeAlias = tuple[NDArray[Any], ...]
 #: The order of a species in a propensity that is no mass action: as of three molecules.
 UNKNOWN_ORDER = 3.0
+#: Counts that a propensity can have without a function.
+MOST = 2
 #: Two molecules of one kind.
 PAIR = -2.0
 
@@ -58,16 +61,17 @@ def jump_process(
     """Lower a network; changeable: fixed ids that doses and events change."""
     network, resolved = described.network, described.resolved()
     reactions = tuple(one.id for one in network.reactions)
-    rates = {one.id: one.rate for one in network.reactions if one.rate is not None}
+    actions = {one.id: _action(one, described) for one in network.reactions}
     found = {
-        id: mass_action(rate, described.moving, described.scales) for id, rate in rates.items()
+        id: one if one is not None and len(one.factors) <= MOST else None
+        for id, one in actions.items()
     }
     counts = tuple(map(count_of, described.counted))
     states = (*counts, *changeable)
     parameters = tuple(id for id in described.fixed if id not in set(changeable))
     functional = [id for id in reactions if found[id] is None]
-    times = [_times(molecules, resolved[id]) for id in functional]
-    program = tape(times, states, parameters)
+    propensities = [_propensity(actions[id], resolved[id], resolved) for id in functional]
+    program = tape([_times(molecules, one) for one in propensities], states, parameters)
     coefficients = tape(
         [_coefficient(found[id], molecules, resolved) for id in reactions], states, parameters
     )
@@ -94,6 +98,28 @@ def jump_process(
     )
 
 
+def _action(reaction: Reaction, described: JumpNetwork) -> MassAction | None:
+    if reaction.rate is None:
+        return None
+    found = mass_action(reaction.rate, described.moving, described.scales)
+    if found is None:
+        return None
+    reactants: dict[str, float] = {}
+    for one in reaction.reactants:
+        reactants[one.species] = reactants.get(one.species, 0.0) + (one.stoichiometry or 0.0)
+    return distinct(found, reactants)
+
+
+def _propensity(
+    action: MassAction | None, rate: Expression, resolved: Mapping[str, Expression]
+) -> Expression:
+    """The propensity of a reaction without mass action, or with more factors than slots."""
+    if action is None:
+        return rate
+    counts = [apply("minus", Symbol(count_of(id)), offset) for id, offset in action.factors]
+    return apply("times", substituted(action.coefficient, resolved), *counts)
+
+
 def _times(molecules: float, rate: Expression) -> Expression:
     return rate if molecules == 1.0 else apply("times", molecules, rate)
 
@@ -110,7 +136,7 @@ def _stoichiometry(id: str, described: JumpNetwork) -> Expression:
     for reaction in described.network.reactions:
         for one in (*reaction.reactants, *reaction.products):
             if one.id == id and one.stoichiometry is not None:
-                return Number(one.stoichiometry)
+                return Number(float(one.stoichiometry))
     return Number(float("nan"))
 
 

@@ -85,7 +85,7 @@ def _numbers(network: Network) -> Mapping[str, Expression]:
     sizes = ((one.id, one.size) for one in network.compartments)
     values = ((one.id, one.value) for one in network.parameters)
     found: dict[str, Expression] = {
-        id: Number(value) for id, value in (*sizes, *values) if value is not None
+        id: Number(float(value)) for id, value in (*sizes, *values) if value is not None
     }
     for one in network.species:
         if one.initial is not None:
@@ -93,16 +93,16 @@ def _numbers(network: Network) -> Mapping[str, Expression]:
     for reaction in network.reactions:
         for part in (*reaction.reactants, *reaction.products):
             if part.id is not None and part.stoichiometry is not None:
-                found[part.id] = Number(part.stoichiometry)
+                found[part.id] = Number(float(part.stoichiometry))
     return found
 
 
 def _told(species: Species, initial: float) -> Expression:
     """The initial amount or concentration as what the species' id stands for."""
     if species.initial_is_amount == species.is_amount:
-        return Number(initial)
+        return Number(float(initial))
     how = "divide" if species.initial_is_amount else "times"
-    return apply(how, initial, Symbol(species.compartment))
+    return apply(how, float(initial), Symbol(species.compartment))
 
 
 def _count(id: str, described: JumpNetwork, known: Mapping[str, Expression]) -> Expression:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from cellula.core.expression import Apply, Expression, Number, Symbol, apply, walk
 
-__all__ = ["MassAction", "depends", "mass_action"]
+__all__ = ["MassAction", "depends", "distinct", "mass_action"]
 
-#: Factors that a propensity can have without a function.
-MOST = 2
+#: The highest power of a count that is taken as mass action.
+HIGHEST_POWER = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def depends(expression: Expression, ids: Set[str], *, on_time: bool = True) -> b
 def mass_action(
     rate: Expression, changing: Set[str], scales: Mapping[str, Expression | None]
 ) -> MassAction | None:
-    """The rate as mass action of at most two counts; None where it is something else.
+    """The rate as mass action; None where it is something else.
 
     changing: ids that change between doses. scales: species -> what its count is divided by to
     give what its id stands for, None for 1; these are the ids that may be factors.
@@ -60,10 +60,26 @@ def mass_action(
             scale = scales[factor[0]]
             if scale is not None:
                 pending.append((scale, True))
-    if len(factors) > MOST:
-        return None
     coefficient = apply("divide", apply("times", *over), apply("times", *under))
     return MassAction(coefficient, tuple(factors))
+
+
+def distinct(action: MassAction, reactants: Mapping[str, float]) -> MassAction:
+    """The propensity of reactants that are different molecules: x^2 of two of a kind is x (x - 1).
+
+    reactants: species -> how many of it react. A power is that of a deterministic rate, which
+    could go on with one molecule left; a rate that has x - 1 already stays as it is.
+    """
+    plain = [id for id, offset in action.factors if offset == 0.0]
+    used: dict[str, int] = {}
+    factors: list[tuple[str, float]] = []
+    for id, offset in action.factors:
+        is_power = plain.count(id) == sum(one == id for one, _ in action.factors)
+        place = used.get(id, 0)
+        used[id] = place + 1
+        is_another = is_power and place < reactants.get(id, 0.0)
+        factors.append((id, float(place) if is_another else offset))
+    return MassAction(action.coefficient, tuple(factors))
 
 
 def _parts(node: Expression) -> list[tuple[Expression, bool]] | None:
@@ -77,8 +93,8 @@ def _parts(node: Expression) -> list[tuple[Expression, bool]] | None:
             return [(above, False), (below, True)]
         case Apply("minus", (only,)):
             return [(Number(-1.0), False), (only, False)]
-        case Apply("power", (base, Number(exponent))) if exponent in {1.0, 2.0}:
-            return [(base, False)] * int(exponent)
+        case Apply("power", (base, Number(n))) if n == int(n) and 1 <= n <= HIGHEST_POWER:
+            return [(base, False)] * int(n)
     return None
 
 

@@ -36,7 +36,8 @@ class Ssa:
 
     P(next is j, within dt) = a_j(x) dt [gillespie1977]_; next_reaction keeps a time for every
     reaction in a heap and redraws only what an event changes [gibson2000]_. Counts are whole
-    numbers; rates are taken as propensities as they stand.
+    numbers. Rates are taken as propensities as they stand, but for the deterministic rate k x^2
+    of two molecules of a kind (k x^3 of three), which is read as k x (x - 1).
     """
 
     name: ClassVar[str] = "ssa"
