@@ -10,9 +10,10 @@ from flux_example import reaction, toy
 
 from cellula.core import registry
 from cellula.core.errors import DataError, EngineError
+from cellula.core.expression import TIME, Number, Symbol, apply
 from cellula.core.flux import GeneRule
 from cellula.core.flux_solver import FluxSolver
-from cellula.core.network import Network, Participant, Reaction
+from cellula.core.network import Event, Network, Parameter, Participant, Reaction
 from cellula.models.mechanistic.flux_balance import flux_balance, parsimonious
 from cellula.models.mechanistic.flux_knock_outs import is_able, knock_outs
 from cellula.models.mechanistic.flux_variability import flux_variability
@@ -135,3 +136,21 @@ def test_a_species_on_the_boundary_is_not_balanced() -> None:
         network, species=outside, reactions=(*network.reactions, reaction("r", {"A": 1}))
     )
     assert flux_balance(free).objective == pytest.approx(1000.0)
+
+
+def test_a_stoichiometry_that_an_expression_gives_or_an_event_changes() -> None:
+    network = toy()
+    fed = Reaction("fed", (), (Participant("A", 1.0, "n", False),))
+    bounds = {**network.flux.bounds, "fed": (0.0, 1.0)} if network.flux else {}
+    flux = replace(network.flux, bounds=bounds) if network.flux else None
+    changed = replace(
+        network,
+        reactions=(*network.reactions, fed),
+        flux=flux,
+        parameters=(Parameter("k", 3.0),),
+        initial={"n": apply("times", 2, Symbol("k"))},
+    )
+    assert flux_balance(changed).objective == pytest.approx(16.0)
+    event = Event("e", apply("gt", TIME, 1), {"n": Number(2.0)})
+    with pytest.raises(DataError, match="'fed' has no fixed number of 'A'"):
+        flux_balance(replace(changed, events=(event,)))

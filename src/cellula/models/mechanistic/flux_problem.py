@@ -18,6 +18,7 @@ from scipy.optimize import linprog
 from cellula.core.errors import DataError, EngineError
 from cellula.core.flux import FluxBalance, FluxObjective
 from cellula.core.network import Network, Reaction
+from cellula.models.mechanistic.fixed_stoichiometry import stoichiometry
 
 __all__ = [
     "Floats",
@@ -87,7 +88,7 @@ def flux_problem(network: Network) -> FluxProblem:
     weights = np.array([objective.weights.get(id, 0.0) for id in ids], np.float64)
     if not np.isfinite(weights).all():
         raise DataError(f"objective {objective.id!r} has a weight that is no finite number")
-    matrix = _stoichiometry(network, rows)
+    matrix = stoichiometry(network, rows)
     return FluxProblem(
         network.id, ids, rows, matrix, bounds[:, 0], bounds[:, 1], weights, objective.is_maximum
     )
@@ -183,24 +184,3 @@ def _bounds(reaction: Reaction, given: Mapping[str, tuple[float, float]]) -> tup
             "one that is not above the upper one"
         )
     return lower, upper
-
-
-def _stoichiometry(network: Network, rows: tuple[str, ...]) -> sp.csc_matrix:
-    place = {id: at for at, id in enumerate(rows)}
-    entries: list[tuple[int, int, float]] = []
-    for column, reaction in enumerate(network.reactions):
-        for sign, side in ((-1.0, reaction.reactants), (1.0, reaction.products)):
-            for one in side:
-                number = one.stoichiometry
-                if number is None or not one.is_constant or not np.isfinite(number):
-                    raise DataError(
-                        f"reaction {reaction.id!r} has no fixed number of {one.species!r}; flux "
-                        "balance needs constant stoichiometries"
-                    )
-                if one.species in place:
-                    entries.append((place[one.species], column, sign * number))
-    row, column_of, value = zip(*entries, strict=True) if entries else ((), (), ())
-    shape = (len(rows), len(network.reactions))
-    return sp.csc_matrix(
-        (np.array(value, float), (np.array(row, int), np.array(column_of, int))), shape
-    )
