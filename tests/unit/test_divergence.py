@@ -1,82 +1,77 @@
-"""Kullback-Leibler divergence, Kolmogorov-Smirnov statistic, squared E-distance, slices."""
+"""How far two engines lie apart, and courses as tables."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
-from scipy.spatial.distance import cdist
-from scipy.stats import ks_2samp, wasserstein_distance
 
-from cellula.kernels.divergence import histogram_divergence, neighbour_divergence
-from cellula.kernels.kolmogorov_smirnov import kolmogorov_smirnov_columns
-from cellula.kernels.sliced_wasserstein import directions, sliced_wasserstein
-from cellula.kernels.squared_distance import squared_e_distance, squared_e_distance_to_control
+from cellula.core.errors import DataError
+from cellula.core.simulation import Trajectory
+from cellula.evaluation.divergence import divergences
+from cellula.io.course_table import as_told, course_table, read_cells
+from cellula.testing.simulator import decay
 
-
-def pair(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    x, y = rng.normal(size=(60, 4)), rng.normal(0.4, 1.5, size=(90, 4))
-    x[:, 0], y[:, 0] = rng.poisson(1, 60), rng.poisson(2, 90)
-    return x, y
+TIMES = np.array([0.0, 1.0, 2.0])
 
 
-@pytest.mark.requirement("E4")
-def test_kolmogorov_smirnov_equals_scipy() -> None:
-    x, y = pair()
-    expected = [ks_2samp(x[:, k], y[:, k]).statistic for k in range(4)]
-    np.testing.assert_allclose(kolmogorov_smirnov_columns(x, y), expected, rtol=1e-14)
-    np.testing.assert_array_equal(kolmogorov_smirnov_columns(x, x + 100), 1.0)
+def course(values: list[list[float]], ids: tuple[str, ...] = ("A", "k")) -> Trajectory:
+    return Trajectory(ids, TIMES, np.array([values, values]).transpose(0, 2, 1))
 
 
-@pytest.mark.requirement("E13")
-def test_histogram_divergence_counts_its_bins() -> None:
-    x, y = pair()
-    for k in range(4):
-        edges = np.linspace(x[:, k].min(), x[:, k].max(), 11)
-        outside = [(y[:, k] < edges[0]).sum(), (y[:, k] > edges[-1]).sum()]
-        p = np.r_[0, np.histogram(x[:, k], edges)[0], 0] + 0.5
-        q = np.r_[outside[0], np.histogram(y[:, k], edges)[0], outside[1]] + 0.5
-        p, q = p / p.sum(), q / q.sum()
-        value = histogram_divergence(x[:, [k]], y[:, [k]])[0]
-        if k:  # counts lie on the edges of bins, where rounding decides
-            assert value == pytest.approx(float((p * np.log(p / q)).sum()), rel=1e-12)
-    assert histogram_divergence(np.ones((5, 1)), np.ones((9, 1)))[0] < 0.1
-    assert histogram_divergence(np.ones((50, 1)), np.zeros((50, 1)))[0] > 3.0
+def test_the_greatest_difference_is_told_with_its_place() -> None:
+    one = course([[4.0, 2.0, 1.0], [0.0, 0.0, 0.0]])
+    values = one.values.copy()
+    values[1, 2, 0] = 1.5
+    found = divergences(one, replace(one, values=values))
+    assert [each.id for each in found] == ["A", "k"]
+    assert (found[0].relative, found[0].cell, found[0].time) == (0.125, 1, 2.0)
+    assert found[0].values == (1.0, 1.5)
+    assert found[1].relative == 0
 
 
-@pytest.mark.requirement("E13")
-@pytest.mark.parametrize("shift", [0.0, 1.0])
-def test_neighbour_divergence_of_two_normals(shift: float) -> None:
-    """N(0, I) from N(shift, I) in two dimensions: |shift|^2 / 2 = shift^2 nats."""
-    rng = np.random.default_rng(1)
-    x, y = rng.normal(size=(4000, 2)), rng.normal(shift, 1.0, size=(5000, 2))
-    assert neighbour_divergence(x, y) == pytest.approx(shift**2, abs=0.12)
-    assert np.isnan(neighbour_divergence(np.ones((9, 2)), y))
+def test_no_number_is_infinitely_far() -> None:
+    one = course([[4.0, 2.0, np.nan], [1.0, 1.0, 1.0]])
+    other = course([[4.0, 2.0, 1.0], [1.0, 1.0, 1.0]])
+    assert divergences(one, other)[0].relative == np.inf
+    assert divergences(one, one)[0].relative == 0
 
 
-def test_squared_distance_equals_all_pairs() -> None:
-    x, y = pair()
-    n, m = len(x), len(y)
-    square = [cdist(a, b, "sqeuclidean").sum() for a, b in ((x, y), (x, x), (y, y))]
-    expected = 2 * square[0] / (n * m) - square[1] / (n * (n - 1)) - square[2] / (m * (m - 1))
-    assert squared_e_distance(x, y) == pytest.approx(expected, rel=1e-12)
-    assert squared_e_distance(x + 1e6, y + 1e6) == pytest.approx(expected, rel=1e-7)
-    many = squared_e_distance_to_control(np.concatenate([x, y]), np.array([0, n, n + 1, n + m]), y)
-    assert many[0] == squared_e_distance(x, y)
-    assert np.isnan(many[1])
+def test_other_times_cannot_be_compared() -> None:
+    one = course([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    with pytest.raises(DataError, match="cannot be compared"):
+        divergences(one, replace(one, times=TIMES + 1))
 
 
-def test_squared_distance_is_unbiased() -> None:
-    rng = np.random.default_rng(2)
-    x, y = rng.normal(size=(2000, 6, 3)), rng.normal(0.5, 2.0, size=(2000, 9, 3))
-    values = [squared_e_distance(a, b) for a, b in zip(x, y, strict=True)]
-    assert np.mean(values) == pytest.approx(2 * 3 * 0.25, abs=4 * np.std(values) / np.sqrt(2000))
+def test_courses_as_a_table() -> None:
+    table = course_table(course([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]))
+    assert list(table.columns) == ["cell", "time", "A", "k"]
+    assert table["A"].tolist() == [1, 2, 3, 1, 2, 3]
+    renamed = course_table(course([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], ("A", "cell")))
+    assert list(renamed.columns) == ["cell_number", "time", "A", "cell"]
+    with pytest.raises(DataError, match="calls something 'time'"):
+        course_table(course([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], ("A", "time")))
 
 
-def test_slices_are_the_same_for_ever() -> None:
-    along = directions(4, 32, 2015)
-    np.testing.assert_allclose(np.linalg.norm(along, axis=1), 1.0)
-    np.testing.assert_allclose(along[0, :2], [0.23402507500346997, -0.6026370430170502], rtol=1e-12)
-    x, y = pair()
-    expected = np.mean([wasserstein_distance(x @ one, y @ one) for one in along])
-    assert sliced_wasserstein(x, y, along) == pytest.approx(expected, rel=1e-12)
+def test_species_as_amounts() -> None:
+    network = decay()
+    values = np.array([[[4.0, 1.0, 0.0], [4.0, 2.0, 0.0], [4.0, 3.0, 0.0]]])
+    told = Trajectory(("cell", "A", "B"), TIMES, values)
+    assert as_told(told, network, ("A",), ()).of("A")[0].tolist() == [4, 8, 12]
+    assert as_told(told, network, (), ("A",)).of("A")[0].tolist() == [1, 2, 3]
+    with pytest.raises(DataError, match="'k' is no species"):
+        as_told(told, network, ("k",), ())
+
+
+def test_cells_of_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "cells.csv"
+    path.write_text("cell,k,A\n0,0.5,1\n1,0.7,2\n")
+    found = read_cells(path, ("k", "A"))
+    assert found.ids == ("k", "A")
+    assert found.values.tolist() == [[0.5, 1.0], [0.7, 2.0]]
+    assert read_cells(path, ("k", "A", "cell")).ids == ("cell", "k", "A")
+    path.write_text("k\n0.5\nfast\n")
+    with pytest.raises(DataError, match=r"cells\.csv, row 2: k is 'fast', no number"):
+        read_cells(path, ("k",))

@@ -90,8 +90,11 @@ class RoadRunner:
             if cell.network is not None:
                 engine = self._loaded(cell.network, told)
             else:
-                engine = shared = shared or self._loaded(asked.network, told)
-                engine.resetToOrigin()
+                if shared is None:
+                    shared = self._loaded(asked.network, told)
+                else:  # a model that has not run yet would carry out events at 0 twice
+                    shared.resetToOrigin()
+                engine = shared
                 for id, value in cell.values.items():
                     engine.setValue(select[id], value)
             if self.options.method == "ssa":
@@ -162,4 +165,9 @@ def _selections(network: Network) -> dict[str, str]:
     """Id -> what roadrunner calls the value that it stands for in expressions."""
     concentrations = {one.id for one in network.species if not one.is_amount}
     names = sbml_ids(network)
+    if "time" in names.values():
+        raise EngineError(
+            f"network {network.id!r} calls something 'time', for which roadrunner tells the time; "
+            "rename it or take another engine"
+        )
     return {id: f"[{names[id]}]" if id in concentrations else names[id] for id in network.ids}
