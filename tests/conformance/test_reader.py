@@ -13,9 +13,8 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from cellula.core import registry
-from cellula.core.expression import Symbol
-from cellula.core.logic import Component, LogicNetwork, SignedEdge, SignedGraph
 from cellula.core.expression import Symbol, apply
+from cellula.core.logic import Component, LogicNetwork, SignedEdge, SignedGraph
 from cellula.core.network import Compartment, Network, Parameter, Participant, Reaction, Species
 from cellula.testing import ReaderConformance
 from cellula.testing.multimodal import two_modalities
@@ -69,6 +68,8 @@ def two_components() -> LogicNetwork:
 def two_edges() -> SignedGraph:
     """A signed graph, under the name of its file."""
     return SignedGraph("own", (SignedEdge("EGF", 1, "Ras"), SignedEdge("TNF alpha", -1, "Ras")))
+
+
 def counted_decay() -> Network:
     """What a .net file can hold: counts, in its own ids."""
     rate = apply("times", Symbol("k"), Symbol("S1"))

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import test_bionetgen_net
 import test_bnet
 import test_cellml
-import test_bionetgen_net
 import test_cellxgene
 import test_challenge_files
 import test_depmap_csv

@@ -14,7 +14,6 @@ from anndata import AnnData
 
 from cellula.core.errors import CellulaError, DataError
 from cellula.core.logic import LogicNetwork, SignedGraph
-from cellula.core.logic import LogicNetwork
 from cellula.core.network import Network
 from cellula.core.reader import Reader, Writer
 from cellula.testing.examples import ic50_table, single_cells
