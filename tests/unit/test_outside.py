@@ -161,6 +161,14 @@ def test_names_of_environments() -> None:
         named("copasi")
 
 
+@pytest.mark.parametrize(("name", "file"), [("bngl", "m.bngl"), ("pysb", "m.pysb.py")])
+def test_half_a_model_is_refused(name: str, file: str, tmp_path: Path) -> None:
+    path = tmp_path / file
+    path.write_text(BNGL[: len(BNGL) // 2] if name == "bngl" else "model = Model(\n")
+    with pytest.raises(DataError, match="no whole .bngl" if name == "bngl" else "no Python"):
+        registry.load("reader", name)().read(path)
+
+
 @pytest.mark.slow_install
 def test_rules_become_a_network(tmp_path: Path) -> None:
     if installed(BIONETGEN) is None:

@@ -18,7 +18,8 @@ FEATURES: Mapping[str, str] = {
     "conversion_factor": "a conversion factor",
     "fast_reaction": "a fast reaction",
     "changing_stoichiometry": "a stoichiometry that changes or has a formula",
-    "fixed_in_changing_size": "a species that no reaction changes in a compartment that changes",
+    "fixed_in_changing_size": "a boundary or constant species in a compartment that changes",
+    "idle_in_changing_size": "a species of no reaction in a compartment that changes",
 }
 
 
@@ -48,11 +49,15 @@ def _elements(network: Network) -> Iterator[tuple[str, str]]:
     if network.conversion_factor is not None:
         yield "conversion_factor", f"network {network.id!r}"
     moved = _moved(network)
+    parts = [(*one.reactants, *one.products) for one in network.reactions]
+    reacting = {part.species for some in parts for part in some}
     for one in network.species:
         if one.conversion_factor is not None:
             yield "conversion_factor", f"species {one.id!r}"
         if one.compartment in moved and (one.is_boundary or one.is_constant):
             yield "fixed_in_changing_size", f"species {one.id!r}"
+        elif one.compartment in moved and one.id not in reacting:
+            yield "idle_in_changing_size", f"species {one.id!r}"
     for reaction in network.reactions:
         if reaction.is_fast:
             yield "fast_reaction", f"reaction {reaction.id!r}"

@@ -39,6 +39,7 @@ UNKNOWN = (
     "fast_reaction",
     "changing_stoichiometry",
     "fixed_in_changing_size",
+    "idle_in_changing_size",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar, final
@@ -28,8 +29,7 @@ BIONETGEN = Environment(
 )
 #: How long the expansion of one model may take.
 SECONDS = 300.0
-#: What follows the model: simulations and exports, which are not ours to run.
-ACTIONS = re.compile(r"^\s*(begin\s+actions\b|end\s+model\b)", re.MULTILINE)
+#: What is done with the model: simulations and exports, which are not ours to run.
 ACTION = re.compile(
     r"^\s*(?:\w+\s*=>\s*)?(?:generate_network|simulate\w*|parameter_scan|bifurcate|visualize|"
     r"write\w+|readFile|saveConcentrations|resetConcentrations|setConcentration|addConcentration|"
@@ -67,13 +67,8 @@ def network_text(path: Path, scratch: Path, folder: Path | None = None) -> str:
     scratch: a folder to work in. folder: of the environments, None for the user's. Raises as
     :meth:`Bngl.read` does.
     """
+    text = _model_text(path)
     perl, program = shutil.which("perl") or "perl", _program(require(BIONETGEN, folder))
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path.name} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is no text (byte {error.start}); expected .bngl") from error
     scratch.mkdir(parents=True, exist_ok=True)
     (scratch / "model.bngl").write_text(_only_network(text))
     for one in path.parent.glob("*.tfun"):
@@ -89,8 +84,29 @@ def network_text(path: Path, scratch: Path, folder: Path | None = None) -> str:
     return made.read_text(encoding="utf-8")
 
 
+def _model_text(path: Path) -> str:
+    """The text of a .bngl file. Raises DataError where it is absent, no text, or not whole."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; check the path") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} is no text (byte {error.start}); expected .bngl") from error
+    blocks = re.findall(r"^\s*(begin|end)\s+([\w ]+?)\s*(?:#.*)?$", text, re.MULTILINE)
+    opened = [" ".join(name.split()) for word, name in blocks if word == "begin"]
+    closed = [" ".join(name.split()) for word, name in blocks if word == "end"]
+    if not opened or sorted(opened) != sorted(closed):
+        odd = [name for name in opened if opened.count(name) != closed.count(name)]
+        raise DataError(
+            f"{path.name} is no whole .bngl model: "
+            + (f"the block {odd[0]!r} has no end" if odd else "it has no 'begin' with its 'end'")
+        )
+    return text
+
+
 def _program(place: Path) -> Path:
-    found = sorted(place.glob("**/bionetgen/bng-linux/BNG2.pl"))
+    system = {"darwin": "mac", "win32": "win"}.get(sys.platform, "linux")
+    found = sorted(place.glob(f"**/bionetgen/bng-{system}/BNG2.pl"))
     if not found:
         raise EngineError(f"{place} has no BNG2.pl; remove the folder and install it again")
     return found[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar, final
@@ -43,11 +44,20 @@ class Pysb:
         Raises MissingExtra where PySB or BioNetGen is not installed, EngineError, with its words,
         where the program fails or defines no model, DataError where BioNetGen does not accept it.
         """
-        if not path.is_file():
-            raise DataError(f"{path} is no file; check the path")
+        _check(path)
         with TemporaryDirectory(prefix="cellula-") as scratch:
             question = Question("pysb_model", {"path": str(path.resolve())}, SECONDS)
             answer = answered(PYSB, question, Path(scratch))
             rules = Path(scratch) / f"{path.name.removesuffix('.pysb.py')}.bngl"
             rules.write_text(answer["bngl"])
             return Bngl().read(rules)
+
+
+def _check(path: Path) -> None:
+    """Raise DataError where the file is absent or no program."""
+    try:
+        ast.parse(path.read_bytes(), path.name)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; check the path") from error
+    except (SyntaxError, ValueError) as error:
+        raise DataError(f"{path.name} is no Python program: {error}") from error

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+__all__ = ["main"]
+
 
 def main(question: str, answer: str) -> None:
     """Read what is asked, run it, write what is answered."""
