@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ from cellula.core.network import (
     Rule,
     Species,
 )
-from cellula.core.run import RunContext
+from cellula.core.run import RunContext, run_context
 from cellula.core.simulation import Dose, ParameterTable, Schedule, Trajectory
 from cellula.io.infix import parse
 from cellula.models.mechanistic.ode import Ode
@@ -246,3 +248,13 @@ def test_what_follows_from_others_cannot_be_set(run: RunContext) -> None:
         solved(model, run, doses=Schedule((Dose(1.0, "y", 1.0),)))
     with pytest.raises(CellulaError, match="before the cells start"):
         solved(model, run, doses=Schedule((Dose(-1.0, "x", 1.0),)))
+
+
+def test_threads_and_batches_change_no_bit(run: RunContext, tmp_path: Path) -> None:
+    model = network({"x": "v * y", "y": "-x"}, (event("e", "x > 1", y="0.5"),), x=0.0, y=1.0, v=1.0)
+    speeds = np.linspace(0.5, 3.0, 70)[:, None]
+    whole = solved(model, run, ParameterTable(("v",), speeds)).values
+    twice = solved(model, run_context(0, tmp_path, threads=2), ParameterTable(("v",), speeds))
+    parts = ParameterTable(("v",), speeds).batches(33)
+    assert np.array_equal(twice.values, whole)
+    assert np.array_equal(np.concatenate([solved(model, run, one).values for one in parts]), whole)
