@@ -9,6 +9,7 @@ from typing import Any
 import libcellml
 
 from cellula.core.errors import DataError
+from cellula.io.cellml.units import check_units
 from cellula.io.xml_root import xml_root
 
 __all__ = ["Analysis", "analysed"]
@@ -56,7 +57,8 @@ def analysed(raw: bytes, file: str, folder: Path | None) -> Analysis:
     parser = libcellml.Parser(False)
     model = parser.parseModel(_text(raw, file))
     _require_no_errors(parser, file, "is not valid CellML")
-    if model.hasUnresolvedImports():
+    check_units(model, file)
+    if model.hasImports():
         model = _with_imports(model, file, folder)
     _check_resets(model, file)
     analyser = libcellml.Analyser()
