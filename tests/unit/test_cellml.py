@@ -147,6 +147,9 @@ def test_formulas(tmp_path: Path) -> None:
         (DECAY.replace("</model>", ""), ["line 1", "not well-formed"]),
         (DECAY.replace("<model", "<modell").replace("</model", "</modell"), ["<modell>"]),
         (DECAY.replace(' initial_value="0.5"', ""), ["cannot be simulated"]),
+        (DECAY.replace('units="volt" prefix', 'units="nowhere" prefix'), ["'mV'", "'nowhere'"]),
+        (DECAY.replace("<times/>", ""), ["line 1", "expected an operator"]),
+        (DECAY.replace('units="volt" prefix', 'units="mV" prefix'), ["'mV' is made of itself"]),
         (DECAY.replace('<ci>k</ci>', "<ci>nowhere</ci>"), ["nowhere"]),
         (
             DECAY.replace(

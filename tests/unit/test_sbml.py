@@ -178,6 +178,7 @@ def test_local_parameters_get_ids_of_their_own() -> None:
     [
         (level3("<listOfSpecies>"), ["line", "not well-formed XML"]),
         ("<html><body/></html>", ["<html>", "expected <sbml>"]),
+        ('<sbml level="2" version="1"><model/></sbml>', ["level '2'", "namespace ''"]),
         (rule("<ci>nowhere</ci>"), ["line", "nowhere"]),
         (rule("<apply><divide/><ci>a</ci></apply>"), ["line 4", "number of arguments"]),
         (rule("<apply><ci>f</ci><ci>a</ci></apply>"), ["line", "f"]),

@@ -38,5 +38,7 @@ def test_root() -> None:
     assert root.attributes == {"b": "1", "urn:y c": "2"}
     with pytest.raises(DataError, match="f, line 1: not well-formed XML"):
         xml_root(b"<a><b></a>", "f")
+    with pytest.raises(DataError, match="unknown encoding: odd"):
+        xml_root(b'<?xml version="1.0" encoding="odd"?><a/>', "f")
     with pytest.raises(DataError, match="1000 elements stand in one another"):
         xml_root(b"<a>" * 1001 + b"</a>" * 1001, "f")

@@ -63,6 +63,8 @@ def xml_root(raw: bytes, file: str) -> XmlRoot:
             f"{file}, line {error.lineno}: not well-formed XML "
             f"({expat.ErrorString(error.code)}); fetch or write the file again"
         ) from error
+    except LookupError as error:
+        raise DataError(f"{file}, line 1: {error}; save the file as UTF-8") from error
     return found[0]
 
 

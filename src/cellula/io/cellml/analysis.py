@@ -9,6 +9,8 @@ from typing import Any
 import libcellml
 
 from cellula.core.errors import DataError
+from cellula.io.cellml.operators import check_operators
+from cellula.io.cellml.units import check_units
 from cellula.io.xml_root import xml_root
 
 __all__ = ["Analysis", "analysed"]
@@ -53,10 +55,12 @@ def analysed(raw: bytes, file: str, folder: Path | None) -> Analysis:
             f"{file}, line {root.line}: <{root.tag}> of {root.namespace!r}; "
             "expected a CellML <model>"
         )
+    check_operators(raw, file)
     parser = libcellml.Parser(False)
     model = parser.parseModel(_text(raw, file))
     _require_no_errors(parser, file, "is not valid CellML")
-    if model.hasUnresolvedImports():
+    check_units(model, file)
+    if model.hasImports():
         model = _with_imports(model, file, folder)
     _check_resets(model, file)
     analyser = libcellml.Analyser()

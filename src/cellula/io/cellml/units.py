@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cellula.core.errors import DataError
 from cellula.io.unit_text import KINDS, UnitFactor, conversion, unit_text
 
-__all__ = ["factor_between", "unit_of"]
+__all__ = ["check_units", "factor_between", "unit_of"]
 
 PREFIXES: Mapping[str, int] = {
     "yotta": 24, "zetta": 21, "exa": 18, "peta": 15, "tera": 12, "giga": 9, "mega": 6, "kilo": 3,
@@ -17,6 +18,28 @@ PREFIXES: Mapping[str, int] = {
 SPELLED: Mapping[str, str] = {"liter": "litre", "meter": "metre"}
 #: So many units may be defined by one another.
 DEEPEST = 50
+
+
+def check_units(model: Any, file: str) -> None:
+    """Every unit is made of units that are there, and none of itself.
+
+    libcellml ends the process on others. Raises DataError naming the unit.
+    """
+    parts = {}
+    for at in range(model.unitsCount()):
+        one = model.units(at)
+        found = {one.unitAttributes(place)[0] for place in range(one.unitCount())}
+        parts[one.name()] = {name for name in found if SPELLED.get(name, name) not in KINDS}
+    for name, named in parts.items():
+        absent = sorted(named - parts.keys())
+        if absent:
+            raise DataError(f"{file}: the unit {name!r} is made of {absent[0]!r}, which is no unit")
+    while parts:
+        ready = [name for name, named in parts.items() if not named & parts.keys()]
+        if not ready:
+            raise DataError(f"{file}: the unit {min(parts)!r} is made of itself")
+        for name in ready:
+            del parts[name]
 
 
 def unit_of(model: Any, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import libsbml
@@ -13,6 +14,15 @@ __all__ = ["faults", "sbml_document"]
 
 #: Packages that a model may need. Layout, render and groups are never required.
 KNOWN = {"comp", "fbc", "qual", "l3v2extendedmath"}
+SBML = "http://www.sbml.org/sbml"
+#: (level, version) as they are written -> the namespace of the core.
+NAMESPACES: Mapping[tuple[str, str], str] = {
+    ("1", "1"): f"{SBML}/level1",
+    ("1", "2"): f"{SBML}/level1",
+    ("2", "1"): f"{SBML}/level2",
+    **{("2", version): f"{SBML}/level2/version{version}" for version in "2345"},
+    **{("3", version): f"{SBML}/level3/version{version}/core" for version in "12"},
+}
 PACKAGE = "http://www.sbml.org/sbml/level3/version1/"
 #: What changes no number: a unit that is not defined (units are kept as text and checked by
 #: ``unit_mismatches``) and lists that should not stand there empty;
@@ -42,7 +52,9 @@ def sbml_document(raw: bytes, file: str, location: str = "") -> Any:
     is not SBML, on libsbml's consistency errors (the first three, with their lines), and on
     packages that the model requires and we cannot represent.
     """
-    _check_packages(xml_root(raw, file), file)
+    root = xml_root(raw, file)
+    _check_root(root, file)
+    _check_packages(root, file)
     document = libsbml.readSBMLFromString(_text(raw, file))
     _drop_looks(document)
     if location:
@@ -98,9 +110,20 @@ def _check(document: Any, file: str) -> None:
         raise DataError(f"{file} is not valid SBML; " + "; ".join(found[:3]) + more)
 
 
-def _check_packages(root: XmlRoot, file: str) -> None:
+def _check_root(root: XmlRoot, file: str) -> None:
+    """The namespace is that of level and version: libsbml ends the process where it is not."""
     if root.tag != "sbml":
         raise DataError(f"{file}, line {root.line}: <{root.tag}>; expected <sbml>")
+    given = (root.attributes.get("level", ""), root.attributes.get("version", ""))
+    if NAMESPACES.get(given) != root.namespace:
+        raise DataError(
+            f"{file}, line {root.line}: level {given[0]!r} and version {given[1]!r} in the "
+            f"namespace {root.namespace!r}; expected the namespace "
+            f"{NAMESPACES.get(given, 'of a level and version of SBML')!r}"
+        )
+
+
+def _check_packages(root: XmlRoot, file: str) -> None:
     for key, value in root.attributes.items():
         namespace, _, name = key.rpartition(" ")
         if name != "required" or not namespace or value not in {"true", "1"}:
