@@ -44,7 +44,9 @@ def test_the_course_is_that_of_bionetgen(name: str, data_dir: Path, run: RunCont
 
 
 @pytest.mark.data
-def test_stochastic_means_are_near_the_deterministic_course(data_dir: Path, run: RunContext) -> None:
+def test_stochastic_means_are_near_the_deterministic_course(
+    data_dir: Path, run: RunContext
+) -> None:
     """A linear network: the mean is the deterministic course, here within 4 standard errors."""
     folder = data_dir / "models" / "bngl" / "DAT_validate"
     network = BioNetGenNet().read(folder / "test_synthesis_complex.net")

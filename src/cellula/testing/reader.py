@@ -13,6 +13,8 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from cellula.core.errors import CellulaError, DataError
+from cellula.core.logic import LogicNetwork
+from cellula.core.network import Network
 from cellula.core.reader import Reader, Writer
 from cellula.testing.examples import ic50_table, single_cells
 from cellula.testing.rule import Rules
@@ -151,6 +153,8 @@ class ReaderConformance:
             pairs = ((read.obs, wrote.obs), (read.var, wrote.var))
             rules.require(all(a.equals(b) for a, b in pairs), rule, "other obs or var")
             rules.require(set(read.layers) == set(wrote.layers), rule, set(read.layers))
+        elif isinstance(wrote, Network | LogicNetwork):
+            rules.require(read == wrote, rule, read.id)
 
     def _rules(self) -> Rules:
         return Rules(f"reader {getattr(self.plugin, 'name', self.plugin)!r}")

@@ -12,12 +12,12 @@ from cellula.core.errors import DataError
 from cellula.core.expression import FUNCTIONS, TIME, Apply, Expression, Number, Symbol, apply
 from cellula.io.sbml.source import Source
 
-__all__ = ["AVOGADRO", "MATHML", "expression_of", "formula"]
+__all__ = ["AVOGADRO", "expression_of", "formula"]
 
 #: What SBML Level 3 says the csymbol avogadro is.
 AVOGADRO = 6.02214179e23
-#: Function of expressions -> name in MathML, where they differ.
-MATHML: Mapping[str, str] = {"rate_of": "rateOf"}
+#: Sums and products of many parts, which libsbml tells as those of two.
+CHAINS = {libsbml.AST_PLUS, libsbml.AST_TIMES}
 
 _NAMED = {
     "time": libsbml.AST_NAME_TIME,
@@ -73,19 +73,31 @@ def formula(source: Source, element: Any, node: Any = None) -> Expression | None
 def expression_of(source: Source, tree: Any) -> Expression:
     """The expression of a formula tree, without recursion."""
     results: list[Expression] = []
-    pending: list[tuple[Any, bool]] = [(tree, False)]
+    pending: list[tuple[Any, int]] = [(tree, -1)]
     while pending:
-        node, is_done = pending.pop()
-        count = node.getNumChildren()
-        if is_done or not count:
-            split = len(results) - count
+        node, count = pending.pop()
+        if count < 0 and node.getNumChildren():
+            children = _children(node)
+            pending.append((node, len(children)))
+            pending.extend((child, -1) for child in reversed(children))
+        else:
+            split = len(results) - max(count, 0)
             arguments = results[split:]
             del results[split:]
             results.append(_node(source, node, arguments))
-        else:
-            pending.append((node, True))
-            pending.extend((node.getChild(at), False) for at in reversed(range(count)))
     return results[0]
+
+
+def _children(node: Any) -> list[Any]:
+    """The arguments of a node; (a + b) + c, as libsbml tells a + b + c, has three."""
+    kind, last = node.getType(), list[Any]()
+    while node.getType() == kind and node.getNumChildren():
+        count = node.getNumChildren()
+        last += [node.getChild(at) for at in reversed(range(1, count))]
+        node = node.getChild(0)
+        if kind not in CHAINS:
+            break
+    return [node, *reversed(last)]
 
 
 def _node(source: Source, node: Any, arguments: list[Expression]) -> Expression:
