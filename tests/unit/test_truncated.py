@@ -83,6 +83,8 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "bnet": text(test_bnet.TEXT + "apoptosis_signal, TNF\n", "t.bnet"),
     "cellml": text(test_cellml.DECAY, "decay.cellml"),
     "bionetgen_net": text(test_bionetgen_net.WHOLE, "binding.net"),
+    "bionetgen_net": text(test_bionetgen_net.WHOLE, "binding.net"),
+    "cellml": text(test_cellml.DECAY, "decay.cellml"),
     "cellxgene": cells_of_census,
     "delimited": written(table(), "t.csv.gz"),
     "depmap": text(test_depmap_csv.EFFECT, "CRISPRGeneEffect.csv"),
