@@ -14,10 +14,10 @@ SOURCES := src tests tools docs/conf.py docs/reference_pages.py
 PINS := pyproject.toml constraints.txt
 DEBIAN := chromium
 
-.PHONY: help demo test system check bench scvi docs style changelog clean
+.PHONY: help demo test system check bench conformance scvi docs style changelog clean
 
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # One stamp per set of extras: repeats are quick, a change of the pins installs again.
 $(VENV)/.stamp-venv:
@@ -89,6 +89,9 @@ scvi: $(VENV)/.stamp-scvi ## install the extra scvi and run its tests, which ski
 docs: $(VENV)/.stamp-docs ## build the docs into docs/_build/html, every warning an error
 	$(BIN)/python -m sphinx -q -W -n --keep-going -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+conformance: $(VENV)/.stamp-bench ## run the SBML Test Suite in DATA: every failure with its reason
+	$(BIN)/python tools/sbml_conformance.py "$(DATA)/models/sbml_suite_semantic.zip"
 
 style: $(VENV)/.stamp-core ## print our numbers beside the compass of the house
 	@$(BIN)/python tools/style.py

@@ -17,6 +17,7 @@ from cellula.core.expression import Symbol
 from cellula.core.logic import Component, LogicNetwork, SignedEdge, SignedGraph
 from cellula.testing import ReaderConformance
 from cellula.testing.multimodal import two_modalities
+from cellula.testing.simulator import decay
 
 
 def annotated_matrix() -> AnnData:
@@ -78,6 +79,7 @@ OWN: dict[str, Callable[[], Any]] = {
     "h5mu": lambda: two_modalities().data,
     "vcc2025": submission_2025,
     "vcc2026": submission_2026,
+    "sbml": decay,
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from cellula.core.errors import DataError
 from cellula.core.expression import TIME, Number, Symbol, apply
 from cellula.core.network import AssignmentRule, Network, Parameter, Participant
-from cellula.io.sbml import Sbml, network_of
+from cellula.io.sbml import Sbml, network_of, unit_mismatches
 
 MATH = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 
@@ -49,6 +49,28 @@ LEVEL_1 = """<sbml xmlns="http://www.sbml.org/sbml/level1" level="1" version="1"
 <listOfProducts><specieReference specie="B"/></listOfProducts>
 <kineticLaw formula="k * A"><listOfParameters><parameter name="k" value="0.5"/></listOfParameters>
 </kineticLaw></reaction></listOfReactions></model></sbml>"""
+
+
+LEVEL_2 = level2(
+    '<listOfUnitDefinitions><unitDefinition id="substance"><listOfUnits><unit kind="mole" '
+    'scale="-3"/></listOfUnits></unitDefinition><unitDefinition id="minute"><listOfUnits>'
+    '<unit kind="second" multiplier="60"/></listOfUnits></unitDefinition></listOfUnitDefinitions>'
+    '<listOfCompartments><compartment id="c" size="1"/><compartment id="point" '
+    'spatialDimensions="0"/></listOfCompartments><listOfSpecies><species id="A" compartment="c" '
+    'initialConcentration="2"/><species id="B" compartment="point"/></listOfSpecies>'
+    '<listOfParameters><parameter id="n" value="1" constant="false"/></listOfParameters>'
+    '<listOfReactions><reaction id="r"><listOfReactants><speciesReference species="A"/>'
+    '</listOfReactants><listOfProducts><speciesReference species="B"><stoichiometryMath>'
+    f"<math {MATH}><apply><times/><cn>2</cn><ci>n</ci></apply></math></stoichiometryMath>"
+    '</speciesReference></listOfProducts><kineticLaw substanceUnits="mole" timeUnits="minute">'
+    f"<math {MATH}><apply><times/><ci>k</ci><ci>A</ci></apply></math><listOfParameters>"
+    '<parameter id="k" value="3"/></listOfParameters></kineticLaw></reaction></listOfReactions>'
+    f'<listOfEvents><event timeUnits="minute"><trigger><math {MATH}><apply><gt/><ci>A</ci>'
+    f"<cn>1</cn></apply></math></trigger><delay><math {MATH}><cn>2</cn></math></delay>"
+    f'<listOfEventAssignments><eventAssignment variable="n"><math {MATH}><cn>2</cn></math>'
+    "</eventAssignment></listOfEventAssignments></event></listOfEvents>",
+    version=1,
+)
 
 
 @pytest.mark.requirement("S2")
@@ -111,6 +133,123 @@ def test_level_1() -> None:
 def test_formula(formula: str, expected: object) -> None:
     found = network_of(rule(formula)).rules[0]
     assert found.expression == expected
+
+
+def test_level_2_defaults() -> None:
+    found = network_of(LEVEL_2)
+    assert found.units["substance"] == "0.001 mole"
+    assert found.units["time"] == "second"
+    assert [one.is_amount for one in found.species] == [False, True]
+    assert found.species[1].initial is None
+    reaction = found.reactions[0]
+    assert reaction.is_reversible
+    k, a = Symbol("r.k"), Symbol("A")
+    law = apply("times", k, a)
+    assert reaction.rate == apply("times", 1e3 / 60, law)  # mole per minute, in mmol per second
+    assert reaction.products[0] == Participant("B", None, "r.B", False)
+    assert found.rules[0] == AssignmentRule("r.B", apply("times", 2, Symbol("n")))
+    event = found.events[0]
+    assert (event.id, event.is_persistent, event.initial_trigger) == ("event", True, True)
+    assert event.uses_trigger_values
+    assert event.delay == apply("times", 60.0, Number(2.0))
+
+
+def test_local_parameters_get_ids_of_their_own() -> None:
+    law = (
+        f"<kineticLaw><math {MATH}><ci>k</ci></math><listOfLocalParameters>{{}}"
+        "</listOfLocalParameters></kineticLaw>"
+    )
+    text = level3(
+        '<listOfParameters><parameter id="k" value="9" constant="true"/></listOfParameters>'
+        '<listOfReactions><reaction id="r" reversible="false">'
+        + law.format('<localParameter id="k" value="1"/>')
+        + '</reaction><reaction id="s" reversible="false">'
+        + law.format('<localParameter id="k" value="2"/>')
+        + "</reaction></listOfReactions>"
+    )
+    found = network_of(text)
+    assert {one.id: one.value for one in found.parameters} == {"k": 9, "r.k": 1, "s.k": 2}
+    assert [one.rate for one in found.reactions] == [Symbol("r.k"), Symbol("s.k")]
+
+
+@pytest.mark.requirement("S2")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (level3("<listOfSpecies>"), ["line", "not well-formed XML"]),
+        ("<html><body/></html>", ["<html>", "expected <sbml>"]),
+        (rule("<ci>nowhere</ci>"), ["line", "nowhere"]),
+        (rule("<apply><divide/><ci>a</ci></apply>"), ["line 4", "number of arguments"]),
+        (rule("<apply><ci>f</ci><ci>a</ci></apply>"), ["line", "f"]),
+        (
+            level3(
+                '<listOfSpecies><species id="A" compartment="c" hasOnlySubstanceUnits="false" '
+                'boundaryCondition="false" constant="false"/></listOfSpecies>'
+            ),
+            ["line", "compartment"],
+        ),
+        (
+            level3('<listOfParameters><parameter id="a" constant="true"/>'
+                   '<parameter id="a" constant="true"/></listOfParameters>'),
+            ["line", "a"],
+        ),
+        (
+            level3("").replace(
+                'level="3"',
+                'xmlns:spatial="http://www.sbml.org/sbml/level3/version1/spatial/version1" '
+                'spatial:required="true" level="3"',
+            ),
+            ["line 2", "'spatial'", "cannot be represented"],
+        ),
+        (
+            level3("").replace(
+                'level="3"', 'xmlns:odd="http://example.org/odd" odd:required="true" level="3"'
+            ),
+            ["http://example.org/odd"],
+        ),
+        ('<!DOCTYPE sbml [<!ENTITY a "b">]>' + level3("").partition("?>\n")[2], ["entity 'a'"]),
+        (level3("").partition("<model")[0] + "</sbml>", ["model"]),
+    ],
+)  # fmt: skip
+def test_every_fault_is_named(text: str, words: list[str]) -> None:
+    with pytest.raises(DataError) as caught:
+        network_of(text)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_submodels_are_put_together() -> None:
+    package = "http://www.sbml.org/sbml/level3/version1/comp/version1"
+    text = level3(
+        '<comp:listOfSubmodels><comp:submodel comp:id="one" comp:modelRef="part"/>'
+        '<comp:submodel comp:id="two" comp:modelRef="part"/></comp:listOfSubmodels>',
+    ).replace('level="3"', f'xmlns:comp="{package}" comp:required="true" level="3"')
+    part = (
+        '<comp:listOfModelDefinitions><comp:modelDefinition id="part"><listOfParameters>'
+        '<parameter id="k" value="3" constant="true"/></listOfParameters></comp:modelDefinition>'
+        "</comp:listOfModelDefinitions></sbml>"
+    )
+    found = network_of(text.replace("</sbml>", part))
+    assert {one.id: one.value for one in found.parameters} == {"one__k": 3.0, "two__k": 3.0}
+
+
+def test_units_that_do_not_fit_together_are_told(tmp_path: Path) -> None:
+    units = (
+        '<listOfUnitDefinitions><unitDefinition id="pace"><listOfUnits><unit kind="metre" '
+        'exponent="1" scale="0" multiplier="1"/></listOfUnits></unitDefinition>'
+        '</listOfUnitDefinitions><listOfParameters><parameter id="p" units="second" '
+        'constant="false"/><parameter id="a" value="1" units="pace" constant="true"/>'
+        f'</listOfParameters><listOfRules><assignmentRule variable="p"><math {MATH}><ci>a</ci>'
+        "</math></assignmentRule></listOfRules>"
+    )
+    path = tmp_path / "m.sbml"
+    path.write_text(level3(units))
+    found = unit_mismatches(path)
+    assert len(found) == 1
+    assert found[0].startswith("line ")
+    assert Sbml().read(path).parameters[1].unit == "metre"  # type: ignore[union-attr]
+    path.write_text(level3(units.replace('units="second"', 'units="pace"')))
+    assert unit_mismatches(path) == ()
 
 
 def test_a_function_called_as_one_of_ours_is_told_apart() -> None:

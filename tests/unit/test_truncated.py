@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import test_bnet
+import test_cellml
 import test_cellxgene
 import test_challenge_files
 import test_depmap_csv
@@ -31,7 +32,9 @@ from anndata import AnnData
 from cellula.core import registry
 from cellula.core.errors import DataError
 from cellula.io.formats import read, write
+from cellula.io.sbml import sbml_text
 from cellula.testing.multimodal import two_modalities
+from cellula.testing.simulator import decay
 
 
 def matrix() -> AnnData:
@@ -77,6 +80,7 @@ def many_cells() -> AnnData:
 #: Reader -> a whole file of its format.
 WHOLE: dict[str, Callable[[Path], Path]] = {
     "bnet": text(test_bnet.TEXT + "apoptosis_signal, TNF\n", "t.bnet"),
+    "cellml": text(test_cellml.DECAY, "decay.cellml"),
     "cellxgene": cells_of_census,
     "delimited": written(table(), "t.csv.gz"),
     "depmap": text(test_depmap_csv.EFFECT, "CRISPRGeneEffect.csv"),
@@ -92,6 +96,7 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "open_problems": lambda folder: test_open_problems.made(folder, counts=1.0, normalized=2.0),
     "parquet": written(table(), "t.parquet"),
     "pytdc": text(test_pytdc_table.PAIRS, "davis.tab"),
+    "sbml": written(decay(), "decay.sbml"),
     "sif": text(test_sif.TEXT + "apoptosis\t1\tcaspase\n", "t.sif"),
     "smiles": text("CCO ethanol\nOc1ccccc1 phenol\n", "drugs.smi"),
     "string_links": text(test_pairs.LINKS, "9606.protein.links.v12.0.txt"),
@@ -102,6 +107,7 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "vcc2026": lambda folder: written(test_challenge_files.submission_2026(), "t.vcc2026.h5ad")(
         folder
     ),
+    "xml_model": text(sbml_text(decay()), "decay.xml"),
     "zarr": written(matrix(), "t.zarr"),
 }
 
@@ -125,8 +131,8 @@ LINES = {
 @pytest.mark.parametrize("name", registry.names("reader"))
 def test_half_a_file_is_refused(name: str, tmp_path: Path) -> None:
     path = WHOLE[name](tmp_path)
-    whole_content = read(path, name)
-    assert not hasattr(whole_content, "__len__") or len(whole_content) > 0
+    content = read(path, name)
+    assert not hasattr(content, "__len__") or len(content) > 0
     if path.is_dir():
         files = [item for item in path.rglob("*") if item.is_file()]
         cut = max(files, key=lambda item: item.stat().st_size)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from cellula.core.errors import DataError
 from cellula.core.expression import FUNCTIONS, Apply, Expression, rewritten, substituted, walk
-from cellula.core.network import Function, Network, Rule
+from cellula.core.network import Function, Network
+from cellula.core.rewriting import with_expressions
 
 __all__ = ["inlined", "inliner"]
 
@@ -47,41 +48,7 @@ def inlined(network: Network) -> Network:
     """The same network without functions of its own."""
     if not network.functions:
         return network
-    rule = inliner(network.functions)
-    rules: tuple[Rule, ...] = tuple(
-        replace(one, expression=rule(one.expression)) for one in network.rules
-    )
-    reactions = tuple(
-        one if one.rate is None else replace(one, rate=rule(one.rate)) for one in network.reactions
-    )
-    events = tuple(
-        replace(
-            one,
-            trigger=rule(one.trigger),
-            assignments=_each(one.assignments, rule),
-            delay=None if one.delay is None else rule(one.delay),
-            priority=None if one.priority is None else rule(one.priority),
-        )
-        for one in network.events
-    )
-    constraints = tuple(
-        replace(one, expression=rule(one.expression)) for one in network.constraints
-    )
-    return replace(
-        network,
-        rules=rules,
-        reactions=reactions,
-        events=events,
-        constraints=constraints,
-        initial=_each(network.initial, rule),
-        functions=(),
-    )
-
-
-def _each(
-    expressions: Mapping[str, Expression], rule: Callable[[Expression], Expression]
-) -> dict[str, Expression]:
-    return {id: rule(expression) for id, expression in expressions.items()}
+    return replace(with_expressions(network, inliner(network.functions)), functions=())
 
 
 def _callees_first(functions: Sequence[Function]) -> Iterator[Function]:

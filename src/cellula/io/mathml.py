@@ -123,7 +123,9 @@ def _number(value: float) -> str:
         return "<notanumber/>"
     if math.isinf(value):
         return "<infinity/>" if value > 0 else "<apply><minus/><infinity/></apply>"
-    mantissa, _, exponent = number_text(value).partition("e")
-    if exponent:
+    text = number_text(value)
+    mantissa, _, exponent = text.partition("e")
+    # Readers round the mantissa by itself: some numbers of 17 digits would change.
+    if exponent and float(f"{float(mantissa)!r}e{exponent}") == value:
         return f'<cn type="e-notation">{mantissa}<sep/>{int(exponent)}</cn>'
-    return f"<cn>{mantissa}</cn>"
+    return f"<cn>{text}</cn>"

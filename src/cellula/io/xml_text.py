@@ -19,6 +19,9 @@ Attributes: TypeAlias = Mapping[str, str | float | bool | None]
 #: What XML 1.0 cannot hold, escaped or not.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
+#: The smallest number that XML libraries read: they take smaller ones for damage.
+SMALLEST = 2.2250738585072014e-308
+
 
 def number_text(value: float) -> str:
     """The shortest text that is read as this number: 2, 0.1, 1e-09, INF, -INF, NaN."""
@@ -98,4 +101,10 @@ def _told(attributes: Attributes) -> str:
 def _value(value: str | float | bool) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else number_text(value)
+    if isinstance(value, str):
+        return value
+    if 0.0 < abs(value) < SMALLEST:
+        raise DataError(
+            f"{value!r} is too small for the libraries that read XML; write 0, or another unit"
+        )
+    return number_text(value)

@@ -7,6 +7,7 @@ import math
 import numba
 import numpy as np
 
+from cellula.kernels.compiled import compiled
 from cellula.kernels.rosenbrock_step import (
     DONE,
     NOT_FINITE,
@@ -25,14 +26,14 @@ ROOT = 1
 PARTS = 4
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _copied(of, to):  # type: ignore[no-untyped-def]
     """Copy by a loop: an assignment of slices takes seconds more to compile."""
     for i in range(len(of)):
         to[i] = of[i]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _prepared(tape, registers, parameters, n):  # type: ignore[no-untyped-def]
     """Put the parameters and the constants, and do what depends on them alone."""
     operations, runs, n_once, constants, _ = tape
@@ -43,7 +44,7 @@ def _prepared(tape, registers, parameters, n):  # type: ignore[no-untyped-def]
     run(operations, runs, 0, n_once, registers)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _sides(roots, registers, t, y, sides):  # type: ignore[no-untyped-def]
     """Whether each root function is above zero."""
     operations, runs, n_once, _, outputs = roots
@@ -55,7 +56,7 @@ def _sides(roots, registers, t, y, sides):  # type: ignore[no-untyped-def]
         sides[r] = registers[outputs[r]] > 0.0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _is_changed(before, now):  # type: ignore[no-untyped-def]
     n_changed = 0
     for r in range(len(before)):
@@ -63,7 +64,7 @@ def _is_changed(before, now):  # type: ignore[no-untyped-def]
     return n_changed > 0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _first_root(roots, registers, piece, at, sides, now):  # type: ignore[no-untyped-def]
     """The share of the step just after the first change of a side; 2 where none changes.
 
@@ -97,7 +98,7 @@ def _first_root(roots, registers, piece, at, sides, now):  # type: ignore[no-unt
     return high
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _told(times, place, until, piece, values):  # type: ignore[no-untyped-def]
     """Write the states at the times before ``until``; the place of the first that is left."""
     t, h, y, new, bends = piece
@@ -107,7 +108,7 @@ def _told(times, place, until, piece, values):  # type: ignore[no-untyped-def]
     return place
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _first_step(slope, y, control, span):  # type: ignore[no-untyped-def]
     """A step that changes no state by more than a hundredth, or its tolerance."""
     sizes, rtol, _ = control
@@ -122,7 +123,7 @@ def _first_step(slope, y, control, span):  # type: ignore[no-untyped-def]
     return min(span, max(0.01 * math.sqrt(size / n), 1.0) / math.sqrt(speed / n))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _cell(system, method, control, times, work, state, n_most):  # type: ignore[no-untyped-def]
     """Advance one cell: (how it ended, time, next time to tell, next step, attempts)."""
     local, _, roots, _, _, _ = system

@@ -20,8 +20,9 @@ class Method:
     + M sum C_ij / h k_j + h d_i df/dt [hairer1996]_.
 
     stages: (stages, 2 + 2 stages) c, d, then the rows of a and C. From stage ``n_plain`` on the
-    state is that of the stage before plus its k; the step ends at the last stage's plus its k,
-    which is the estimate of the error. dense: (order - 1, stages), see the kernel.
+    state is that of the stage before plus its k, and a is told as what is added; the step ends
+    at the last stage's plus its k, which is the estimate of the error. dense: (order - 2, stages),
+    the rows that bend the dense output, see the kernel.
     """
 
     gamma: float
@@ -48,6 +49,9 @@ def _method(
     for place, (a, big_c) in enumerate(rows):
         stages[place, 2 : 2 + len(a)] = a
         stages[place, 2 + n : 2 + n + len(big_c)] = big_c
+    for place, (a, _) in enumerate(rows):
+        if place and not a:
+            stages[place, 1 + place] = 1.0
     n_plain = sum(1 for place, (a, _) in enumerate(rows) if a or place == 0)
     return Method(gamma, n_plain, order, stages, np.array(dense))
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numba
-
+from cellula.kernels.compiled import compiled
 from cellula.kernels.sparse_elimination import factorise, solve
 from cellula.kernels.tape import run
 
@@ -20,7 +19,7 @@ LONGER, SHORTER, SAFETY = 8.0, 0.2, 0.9
 LEAST = 16.0 * 2.220446049250313e-16
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def linearised(local, registers, t, y, found):  # type: ignore[no-untyped-def]
     """f, -J and df/dt at (t, y) into ``found``; False where f is not finite.
 
@@ -47,62 +46,63 @@ def linearised(local, registers, t, y, found):  # type: ignore[no-untyped-def]
     return is_finite
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _stage_state(y, new, k, row, s, n_plain):  # type: ignore[no-untyped-def]
-    """Put the state at which stage s is taken into ``new``."""
-    n = len(y)
-    if s >= n_plain:
-        for i in range(n):
-            new[i] += k[s - 1, i]
-        return
+@compiled
+def _sums(y, new, k, row, s, n_plain):  # type: ignore[no-untyped-def]
+    """Put the state of stage s into ``new`` and the sum of C_sj k_j into k[s], in one pass."""
+    n, n_stages = len(y), len(k)
+    x = k[s]
     for i in range(n):
-        new[i] = y[i]
-    for j in range(s):
-        weight = row[2 + j]
+        x[i] = 0.0
+    if s < n_plain:
         for i in range(n):
-            new[i] += weight * k[j, i]
+            new[i] = y[i]
+    for j in range(s):
+        known, a, big_c = k[j], row[2 + j], row[2 + n_stages + j]
+        for i in range(n):
+            new[i] += a * known[i]
+            x[i] += big_c * known[i]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _stage_rates(rates, registers, t, state, x):  # type: ignore[no-untyped-def]
-    """Put f(t, state) into x."""
+@compiled
+def _stage(rates, registers, state, x, drift, place):  # type: ignore[no-untyped-def]
+    """Make the sums in x the right side of a stage; place: (t, 1 / h, h d, n_differential)."""
     operations, runs, n_once, _, outputs = rates
+    t, reciprocal, weight, n_differential = place
     registers[0] = t
     for i in range(len(state)):
         registers[1 + i] = state[i]
     run(operations, runs, n_once, len(runs), registers)
-    for i in range(len(state)):
+    for i in range(n_differential):
+        x[i] = registers[outputs[i]] + reciprocal * x[i]
+    for i in range(n_differential, len(x)):
         x[i] = registers[outputs[i]]
+    for i in range(len(drift)):
+        x[i] += weight * drift[i]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _stages(rates, method, elimination, found, arrays, t, h, n_differential):  # type: ignore[no-untyped-def]
     """Fill k (stages, n) and the state at the end of the step."""
     _, n_plain, table, _ = method
     slope, _, drift = found
     y, new, k, values, inverse, registers = arrays
-    n_stages = len(k)
-    for s in range(n_stages):
-        row, x = table[s], k[s]
-        if s == 0:
-            for i in range(len(slope)):
-                x[i] = slope[i]
-        else:
-            _stage_state(y, new, k, row, s, n_plain)
-            _stage_rates(rates, registers, t + row[0] * h, new, x)
-        for j in range(s):
-            weight = row[2 + n_stages + j] / h
-            for i in range(n_differential):
-                x[i] += weight * k[j, i]
-        if row[1] != 0.0:
-            for i in range(len(drift)):
-                x[i] += h * row[1] * drift[i]
-        solve(values, inverse, elimination, x)
-    for i in range(len(new)):
-        new[i] += k[n_stages - 1, i]
+    n = len(y)
+    for i in range(n):
+        k[0, i] = slope[i]
+    for i in range(len(drift)):
+        k[0, i] += h * table[0, 1] * drift[i]
+    solve(values, inverse, elimination, k[0])
+    for s in range(1, len(k)):
+        row = table[s]
+        _sums(y, new, k, row, s, n_plain)
+        place = (t + row[0] * h, 1.0 / h, h * row[1], n_differential)
+        _stage(rates, registers, new, k[s], drift, place)
+        solve(values, inverse, elimination, k[s])
+    for i in range(n):
+        new[i] += k[len(k) - 1, i]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _decomposed(elimination, places, negative, arrays, diagonal, n_differential):  # type: ignore[no-untyped-def]
     """LU of M diagonal - J; False where a pivot is none."""
     values, inverse = arrays[3], arrays[4]
@@ -114,7 +114,7 @@ def _decomposed(elimination, places, negative, arrays, diagonal, n_differential)
     return factorise(values, inverse, elimination)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _error(y, new, last, sizes, rtol):  # type: ignore[no-untyped-def]
     """The root mean square of the error in units of the tolerance; NaN where not finite."""
     total = 0.0
@@ -124,7 +124,7 @@ def _error(y, new, last, sizes, rtol):  # type: ignore[no-untyped-def]
     return math.sqrt(total / max(len(y), 1))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def step(system, method, found, arrays, place, control):  # type: ignore[no-untyped-def]
     """Try steps from t until one holds: (how it ended, step done, next step, attempts).
 
@@ -141,6 +141,8 @@ def step(system, method, found, arrays, place, control):  # type: ignore[no-unty
         h = min(h, longest)
         if t + 1.01 * h >= end:
             h = end - t
+        elif h <= LEAST * abs(t) or t + h == t:
+            return reason, 0.0, h, math.nan, n_tried
         error = math.nan
         if _decomposed(elimination, places, found[1], arrays, 1.0 / (h * gamma), n_differential):
             _stages(rates, method, elimination, found, arrays, t, h, n_differential)
@@ -159,14 +161,12 @@ def step(system, method, found, arrays, place, control):  # type: ignore[no-unty
             return DONE, h, h * (factor if is_first else min(factor, 1.0)), error, n_tried
         is_first = False
         h *= max(SHORTER, min(factor, SAFETY))
-        if h <= LEAST * abs(t) or t + h == t:
-            return reason, 0.0, h, error, n_tried
     return TOO_MANY, 0.0, h, math.nan, n_tried
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def dense(method, k, bends):  # type: ignore[no-untyped-def]
-    """Fill bends (order - 1, n): what the dense output needs beside both ends of the step."""
+    """Fill bends (order - 2, n): what the dense output needs beside both ends of the step."""
     table = method[2]
     rows = table[len(k) :]
     for line in range(len(bends)):
@@ -177,7 +177,7 @@ def dense(method, k, bends):  # type: ignore[no-untyped-def]
                 bends[line, i] += weight * k[j, i]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def interpolated(share, y, new, bends, found):  # type: ignore[no-untyped-def]
     """The state at a share 0..1 of the step from y to new."""
     rest, last = 1.0 - share, len(bends) - 1

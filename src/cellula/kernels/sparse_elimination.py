@@ -1,15 +1,17 @@
 """Sparse linear equations whose elimination is a list of operations made beforehand.
 
-The pivots are those of the diagonal, in an order that keeps what is filled in small. Values:
-the diagonal by unknown, then the lower part by pivot, then the upper part by pivot. An
-elimination is (order, lower ends, rows of the lower part, upper ends, columns of the upper
-part, targets): eliminating pivot k takes each of its lower values times its whole upper row
-from ``targets``, which follow one another.
+A = L D U with unit triangles and the pivots of the diagonal, in an order that keeps what is
+filled in small. Values: the diagonal by unknown, then L by column, then U by row, in the order of
+the pivots. An elimination is (order, ends of the columns of L, ends of the rows of U, targets,
+rows and columns of L, rows and columns of U from the last pivot on, where these stand):
+eliminating pivot k takes each of its values of L times its whole row of U from ``targets``,
+which follow one another. The triangles are solved entry by entry in single loops: with a loop
+per row the processor would mispredict the end of each.
 """
 
 from __future__ import annotations
 
-import numba
+from cellula.kernels.compiled import compiled
 
 __all__ = ["factorise", "solve"]
 
@@ -17,10 +19,10 @@ __all__ = ["factorise", "solve"]
 SMALLEST_PIVOT = 4e-16
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def factorise(values, inverse, elimination):  # type: ignore[no-untyped-def]
-    """LU decomposition in place; inverse: (n,) of the pivots. False where one is none."""
-    order, lower_ends, _, upper_ends, _, targets = elimination
+    """LDU decomposition in place; inverse: (n,) of the pivots. False where one is none."""
+    order, lower_ends, upper_ends, targets, _, _ = elimination
     n = len(order)
     first_upper = n + lower_ends[n]
     for k in range(n):  # the diagonal as it was, to measure what cancels
@@ -40,23 +42,19 @@ def factorise(values, inverse, elimination):  # type: ignore[no-untyped-def]
             for up in range(begin, end):
                 values[targets[place]] -= factor * values[up]
                 place += 1
+        for up in range(begin, end):
+            values[up] *= reciprocal
     return True
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def solve(values, inverse, elimination, x):  # type: ignore[no-untyped-def]
     """Replace the right side x (n,) by the solution, after :func:`factorise`."""
-    order, lower_ends, rows, upper_ends, columns, _ = elimination
-    n = len(order)
-    first_upper = n + lower_ends[n]
+    _, _, _, _, lower, upper = elimination
+    n = len(x)
+    for k in range(len(lower)):
+        x[lower[k, 0]] -= values[lower[k, 2]] * x[lower[k, 1]]
     for k in range(n):
-        known = x[order[k]]
-        if known != 0.0:
-            for low in range(lower_ends[k], lower_ends[k + 1]):
-                x[rows[low]] -= values[n + low] * known
-    for k in range(n - 1, -1, -1):
-        row = order[k]
-        found = x[row]
-        for up in range(upper_ends[k], upper_ends[k + 1]):
-            found -= values[first_upper + up] * x[columns[up]]
-        x[row] = found * inverse[row]
+        x[k] *= inverse[k]
+    for k in range(len(upper)):
+        x[upper[k, 0]] -= values[upper[k, 2]] * x[upper[k, 1]]

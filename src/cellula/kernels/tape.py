@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from cellula.kernels.compiled import compiled
 
 __all__ = [
     "ABS", "ACOS", "ACOSH", "ADD", "AND", "ASIN", "ASINH", "ATAN", "ATANH", "CEIL", "COS",
@@ -22,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int32]
+Integers = NDArray[np.uint32]
 
 ADD, SUB, MUL, DIV, NEG, POW, ROOT, SQRT, EXP, LN = range(10)
 ABS, FLOOR, CEIL, TRUNC, REM, MIN, MAX, FACTORIAL = range(10, 18)
@@ -31,7 +32,7 @@ SINH, COSH, TANH, ASINH, ACOSH, ATANH = range(24, 30)
 LT, LE, EQ, NE, AND, OR, XOR, NOT, SELECT = range(30, 39)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _power(base, exponent):  # type: ignore[no-untyped-def]
     if exponent == 1.0:
         return base
@@ -40,7 +41,7 @@ def _power(base, exponent):  # type: ignore[no-untyped-def]
     return base**exponent
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _root(degree, x):  # type: ignore[no-untyped-def]
     """The real root: of a negative number too where the degree is odd."""
     if degree == 2.0:
@@ -50,7 +51,7 @@ def _root(degree, x):  # type: ignore[no-untyped-def]
     return x ** (1.0 / degree)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _powered(kind, a, b):  # type: ignore[no-untyped-def]
     if kind == POW:
         return _power(a, b)
@@ -63,7 +64,7 @@ def _powered(kind, a, b):  # type: ignore[no-untyped-def]
     return math.log(a)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _factorial(x):  # type: ignore[no-untyped-def]
     if not (x >= 0.0 and np.floor(x) == x):
         return np.nan
@@ -74,7 +75,7 @@ def _factorial(x):  # type: ignore[no-untyped-def]
     return found
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _trigonometric(kind, a):  # type: ignore[no-untyped-def]
     if kind == SIN:
         return math.sin(a)
@@ -101,7 +102,7 @@ def _trigonometric(kind, a):  # type: ignore[no-untyped-def]
     return math.atanh(a)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _truth(kind, a, b):  # type: ignore[no-untyped-def]
     if kind == LT:
         return a < b
@@ -120,7 +121,7 @@ def _truth(kind, a, b):  # type: ignore[no-untyped-def]
     return a == 0.0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _rounded(kind, a, b):  # type: ignore[no-untyped-def]
     if kind == ABS:
         return abs(a)
@@ -141,7 +142,7 @@ def _rounded(kind, a, b):  # type: ignore[no-untyped-def]
     return _factorial(a)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def operate(kind, a, b, c):  # type: ignore[no-untyped-def]
     """The value of one operation; what it does not take is ignored."""
     if kind == ADD:
@@ -163,7 +164,7 @@ def operate(kind, a, b, c):  # type: ignore[no-untyped-def]
     return _rounded(kind, a, b) if kind >= ABS else _powered(kind, a, b)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def run(operations, runs, first, last, registers):  # type: ignore[no-untyped-def]
     """Do the runs first .. last - 1: operations (n, 4), runs (n, 3), registers (n,) in place."""
     for one in range(first, last):
@@ -198,11 +199,10 @@ def run(operations, runs, first, last, registers):  # type: ignore[no-untyped-de
                 )
 
 
-@numba.njit(cache=True, nogil=True)
-def _evaluated(operations, runs, constants, outputs, inputs, found):  # type: ignore[no-untyped-def]
+@compiled
+def _evaluated(operations, runs, constants, outputs, inputs, arrays):  # type: ignore[no-untyped-def]
+    registers, found = arrays
     n_inputs = inputs.shape[1]
-    n_before = n_inputs + len(constants)
-    registers = np.empty(n_before + len(operations))
     for k in range(len(constants)):
         registers[n_inputs + k] = constants[k]
     for cell in range(len(inputs)):
@@ -222,5 +222,7 @@ def evaluated(
     register of its own; runs: (n, 3); outputs: registers.
     """
     found = np.empty((len(inputs), len(outputs)))
-    _evaluated(operations, runs, constants, outputs, np.ascontiguousarray(inputs), found)
+    registers = np.empty(inputs.shape[1] + len(constants) + len(operations))
+    given = np.ascontiguousarray(inputs)
+    _evaluated(operations, runs, constants, outputs, given, (registers, found))
     return found

@@ -155,6 +155,8 @@ class ReaderConformance:
             pairs = ((read.obs, wrote.obs), (read.var, wrote.var))
             rules.require(all(a.equals(b) for a, b in pairs), rule, "other obs or var")
             rules.require(set(read.layers) == set(wrote.layers), rule, set(read.layers))
+        elif isinstance(wrote, Network | LogicNetwork):
+            rules.require(read == wrote, rule, read.id)
 
     def _rules(self) -> Rules:
         return Rules(f"reader {getattr(self.plugin, 'name', self.plugin)!r}")

@@ -1,7 +1,7 @@
 """Cases of the SBML Test Suite: a model, what to simulate, what must come out.
 
-A case passes where every value is within absolute + relative * |reference| of the reference
-[bergmann2017]_.
+The archive is a part of the suite at https://github.com/sbmlteam/sbml-test-suite. A case passes
+where every value is within absolute + relative * |reference| of the reference.
 """
 
 from __future__ import annotations

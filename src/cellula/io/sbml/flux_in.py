@@ -1,4 +1,4 @@
-"""The SBML package ``fbc`` to flux balance [orth2010]_."""
+"""The SBML package ``fbc`` [olivier2018]_ to flux balance."""
 
 from __future__ import annotations
 

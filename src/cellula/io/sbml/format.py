@@ -22,11 +22,11 @@ __all__ = ["Sbml", "network_of"]
 
 @final
 class Sbml:
-    """Reads and writes SBML Levels 1 to 3 [hucka2003]_, plain or gzipped, through libsbml.
+    """Reads and writes SBML [keating2020]_, plain or gzipped, through libsbml [bornstein2008]_.
 
-    Of the packages, ``comp`` is put together into one model, ``fbc`` becomes the network's flux
-    balance, and a model of ``qual`` is a logic network. Names (but those of reactions and logic
-    components), notes and annotations are left out.
+    Levels 1 to 3 are read, Level 3 is written. Of the packages, ``comp`` is put together into one
+    model, ``fbc`` becomes the network's flux balance, and a model of ``qual`` is a logic network.
+    Names (but those of reactions and logic components), notes and annotations are left out.
     """
 
     name: ClassVar[str] = "sbml"

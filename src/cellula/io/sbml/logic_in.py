@@ -1,4 +1,4 @@
-"""The SBML package ``qual`` to a logic network."""
+"""The SBML package ``qual`` [chaouiya2013]_ to a logic network."""
 
 from __future__ import annotations
 

@@ -99,14 +99,19 @@ def _markup(target: Target, flux: FluxBalance) -> tuple[str, ...]:
 
 
 def _is_strict(network: Network, flux: FluxBalance) -> bool:
-    """Whether every reaction has bounds that leave it a flux, as ``strict`` asks for."""
+    """Whether all reactions have bounds that leave a flux, and stoichiometries that stay."""
     is_bounded = all(one.id in flux.bounds for one in network.reactions)
     sound = all(
         lower <= upper and lower != math.inf and upper != -math.inf
         for lower, upper in flux.bounds.values()
     )
-    weights = [weight for one in flux.objectives for weight in one.weights.values()]
-    return is_bounded and sound and bool(weights) and all(map(math.isfinite, weights))
+    numbers = [weight for one in flux.objectives for weight in one.weights.values()]
+    is_sought = bool(numbers)
+    for one in network.reactions:
+        for item in (*one.reactants, *one.products):
+            is_fixed = item.id is None and item.is_constant and item.stoichiometry is not None
+            numbers.append(item.stoichiometry or 0.0 if is_fixed else math.nan)
+    return is_bounded and sound and is_sought and all(map(math.isfinite, numbers))
 
 
 def _check_ids(target: Target, flux: FluxBalance) -> None:

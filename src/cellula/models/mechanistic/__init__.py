@@ -1,1 +1,1 @@
-"""Solvers, and the model that wraps a network and a solver, will live here."""
+"""Equations of networks, their solvers, and models that wrap the two."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellula.core.errors import EngineError
+from cellula.core.errors import EngineError, NotConverged
+from cellula.models.mechanistic.consistency import consistent
 from cellula.models.mechanistic.events import Agenda, EventFormulas, Moment
+from cellula.models.mechanistic.past import Past
 from cellula.models.mechanistic.solver import Cells, Problem, SolverOptions, advance
+from cellula.models.mechanistic.stretch import Stretches
 from cellula.models.mechanistic.tape import Tape, evaluate
 
 __all__ = ["Course", "Record"]
@@ -61,12 +65,15 @@ class Course:
     states: Floats
     parameters: Floats
     agendas: list[Agenda]
+    stretches: Stretches | None = None
+    pasts: list[Past] = field(init=False)
     next: NDArray[np.int64] = field(init=False)
     stops: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         self.next = np.zeros(len(self.time), dtype=np.int64)
         self.stops = np.zeros(len(self.time), dtype=np.int64)
+        self.pasts = []
 
     @property
     def same(self) -> float:
@@ -76,6 +83,12 @@ class Course:
 
     def start(self) -> None:
         """Events at the start, then the first time is written down."""
+        self._settle(np.arange(len(self.time)))
+        if self.stretches is not None:
+            self.pasts = [
+                self.stretches.past(self.states[k : k + 1], self.parameters[k : k + 1])
+                for k in range(len(self.time))
+            ]
         self.look(np.arange(len(self.time)), ahead=0.0)
 
     def to(self, end: int) -> None:
@@ -86,11 +99,49 @@ class Course:
         times = self.record.times[: end + 1]
         pending = np.flatnonzero(self.time < times[-1])
         while len(pending):
-            self._advance(pending, times)
+            if self.stretches is None:
+                self._advance(pending, times)
+            else:
+                self._stretch(self.stretches, pending, times)
             self.look(pending, ahead=self.same)
-            pending = pending[self.time[pending] < times[-1]]
+            late = times[-1] - self.time[pending] <= self.same
+            self.time[pending[late]] = times[-1]
+            pending = pending[~late]
             self.stops[pending] += 1
             self._check_stops(pending)
+
+    def _settle(self, chosen: NDArray[np.intp]) -> None:
+        """What is held and what algebraic equations determine, as cells are now."""
+        self._hold(chosen)
+        if not self.problem.n_algebraic:
+            return
+        try:
+            self.states[chosen] = self._consistent(chosen)
+        except NotConverged as error:
+            if len(chosen) == 1:
+                raise NotConverged(f"cell {chosen[0]}, alone: {error}") from error
+            for cell in chosen:  # so that the error names the cell
+                self._settle(np.array([cell]))
+            raise
+        self._hold(chosen)
+
+    def _hold(self, chosen: NDArray[np.intp]) -> None:
+        self.parameters[chosen, self.held_columns] = evaluate(
+            self.held, self.time[chosen], self.states[chosen], self.parameters[chosen]
+        )
+
+    def _consistent(self, chosen: NDArray[np.intp]) -> Floats:
+        return consistent(self.problem, self._cells(chosen)).states
+
+    def _cells(self, chosen: NDArray[np.intp]) -> Cells:
+        return Cells(
+            self.time[chosen],
+            self.states[chosen],
+            self.parameters[chosen],
+            self.next[chosen],
+            np.zeros(len(chosen)),
+            self.scales,
+        )
 
     def look(self, chosen: NDArray[np.intp], ahead: float) -> None:
         """Carry out what happens to cells at their time; write down what is there afterwards."""
@@ -102,34 +153,28 @@ class Course:
                     float(self.time[cell] + ahead),
                     self.states[one],
                     self.parameters[one],
+                    partial(self._settle, np.array([cell])),
                 )
                 agenda = self.agendas[cell]
                 agenda.carry_out(self.events, now)
                 self.parameters[cell, -1] = agenda.next_time
             self._write_now(int(cell), ahead)
-        columns = self.held_columns
-        self.parameters[chosen, columns] = evaluate(
-            self.held, self.time[chosen], self.states[chosen], self.parameters[chosen]
-        )
+        self._settle(chosen)
 
     def _write_now(self, cell: int, ahead: float) -> None:
-        times, time = self.record.times, self.time[cell]
+        rows = self._rows(self.time[cell], ahead)
+        self.record.write(cell, rows, self.states[cell], self.parameters[cell])
+        self.next[cell] = max(rows.stop, self.next[cell])
+
+    def _rows(self, time: float, ahead: float) -> slice:
+        """Of the times to be written down those that are this one."""
+        times = self.record.times
         first = int(np.searchsorted(times, time - ahead, side="left"))
-        last = int(np.searchsorted(times, time + ahead, side="right"))
-        self.record.write(cell, slice(first, last), self.states[cell], self.parameters[cell])
-        self.next[cell] = max(last, self.next[cell])
+        return slice(first, int(np.searchsorted(times, time + ahead, side="right")))
 
     def _advance(self, pending: NDArray[np.intp], times: Floats) -> None:
         before = self.next[pending]
-        cells = Cells(
-            self.time[pending],
-            self.states[pending],
-            self.parameters[pending],
-            before,
-            np.zeros(len(pending)),
-            self.scales,
-        )
-        found = advance(self.problem, cells, times, self.options, self.threads)
+        found = advance(self.problem, self._cells(pending), times, self.options, self.threads)
         if found.failed.any():
             row = int(np.argmax(found.failed))
             raise EngineError(
@@ -142,6 +187,28 @@ class Course:
             self.record.write(cell, rows, found.values[row, rows], self.parameters[cell])
         self.time[pending], self.states[pending] = found.cells.time, found.cells.states
         self.next[pending] = after
+
+    def _stretch(self, by: Stretches, pending: NDArray[np.intp], times: Floats) -> None:
+        """Advance cells with delays, one after the other, as far as each can go at once."""
+        for cell in pending:
+            one = slice(cell, cell + 1)
+            first, begin = int(self.next[cell]), self.time[cell]
+            before = self.states[cell].copy()
+            try:
+                reached = by.advance(
+                    self.pasts[cell], float(self.time[cell]), self.states[one],
+                    self.parameters[one], times[first:],
+                )  # fmt: skip
+            except EngineError as error:
+                raise EngineError(f"cell {cell}: {error}") from error
+            if begin > by.begin:  # a jump of a delayed value is told as it is after it
+                self.record.write(
+                    int(cell), self._rows(begin, self.same), before, self.parameters[cell]
+                )
+            rows = slice(first, first + len(reached.told))
+            self.record.write(int(cell), rows, reached.told, self.parameters[cell])
+            self.time[cell], self.states[one] = reached.time, reached.states
+            self.next[cell] = rows.stop
 
     def _check_stops(self, pending: NDArray[np.intp]) -> None:
         most = self.options.max_steps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Elimination", "elimination"]
 
-Integers = NDArray[np.int32]
+Integers = NDArray[np.uint32]
 
 
 @final
@@ -57,18 +57,29 @@ def elimination(
         for row in below
         for column in beside
     ]
-    flat = ([one for part in parts for one in part] for parts in (lower, upper))
-    lower_rows, upper_columns = (np.array(list(one), np.int32) for one in flat)
     operations = (
-        np.array(order, np.int32),
-        lower_ends,
-        lower_rows,
-        upper_ends,
-        upper_columns,
-        np.array(targets, np.int32),
+        np.array(order, np.uint32),
+        lower_ends.astype(np.uint32),
+        upper_ends.astype(np.uint32),
+        np.array(targets, np.uint32),
+        _triples(place, ((row, k) for k, rows in zip(order, lower, strict=True) for row in rows)),
+        _triples(
+            place,
+            (
+                (k, column)
+                for k, beside in zip(reversed(order), reversed(upper), strict=True)
+                for column in beside
+            ),
+        ),
     )
-    places = np.array([place[entry] for entry in entries], np.int32)
+    places = np.array([place[entry] for entry in entries], np.uint32)
     return Elimination(operations, places, len(place))
+
+
+def _triples(place: Mapping[tuple[int, int], int], pairs: Iterable[tuple[int, int]]) -> Integers:
+    """Row, column and place of entries: (entries, 3)."""
+    found = [(row, column, place[row, column]) for row, column in pairs]
+    return np.array(found, np.uint32).reshape(-1, 3)
 
 
 def _order(

@@ -8,7 +8,7 @@ equal ones go in a pseudo-random order, the same in every cell and every run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -73,13 +73,14 @@ class Moment:
     """A cell at one time: states (1, n) and parameters (1, m) are written in place.
 
     after: a time just later, at which triggers are looked at, so that those of one time are
-    seen together.
+    seen together. settle: brings what follows from algebraic equations in line, after a change.
     """
 
     time: float
     after: float
     states: Floats
     parameters: Floats
+    settle: Callable[[], None]
 
     def values(self, formulas: Tape) -> Floats:
         """The outputs of a tape now."""
@@ -128,6 +129,7 @@ class Agenda:
             formulas.settings[chosen.event].put(
                 np.array([now.time]), now.states, now.parameters, values[None, :]
             )
+            now.settle()
         raise EngineError(
             f"event {formulas.events[chosen.event].id!r} goes off without end at time "
             f"{now.time:g}: {MOST_AT_ONCE} events at one time; give it a delay or a trigger "

@@ -8,15 +8,19 @@ from typing import ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from cellula.core.errors import DataError, EngineError
+from cellula.core.errors import DataError
 from cellula.core.network import Network
 from cellula.core.run import RunContext
 from cellula.core.simulation import Dose, ParameterTable, Schedule, Trajectory
 from cellula.models.mechanistic.course import Course, Record
+from cellula.models.mechanistic.delays import HALF, MIDDLE
 from cellula.models.mechanistic.events import Agenda, event_formulas
+from cellula.models.mechanistic.missing import check_start
+from cellula.models.mechanistic.past import past_formulas
 from cellula.models.mechanistic.setting import setting
 from cellula.models.mechanistic.solver import SolverOptions, problem
 from cellula.models.mechanistic.start import start_values
+from cellula.models.mechanistic.stretch import Stretches
 from cellula.models.mechanistic.system import System, system_of
 from cellula.models.mechanistic.tape import Tape, evaluate, tape
 
@@ -51,14 +55,13 @@ class Ode:
         """
         _check_times(times)
         system = system_of(network)
-        if system.delays:
-            raise EngineError(f"network {network.id!r} has delays, which are not solved yet")
         _check_cells(system, cells)
         _check_doses(system, doses, float(times[0]))
         given = [dose.time for dose in doses.doses if dose.time <= times[-1]]
         grid = np.union1d(times, given)
         course = self._course(system, cells, doses, grid, run.threads)
         course.start()
+        check_start(system, float(times[0]), course.states, course.parameters)
         for dose in doses.doses:
             if dose.time <= times[-1]:
                 course.to(int(np.searchsorted(grid, dose.time)))
@@ -89,11 +92,32 @@ class Ode:
         events = event_formulas(system)
         initial = np.array([event.initial_trigger for event in system.events], dtype=np.bool_)
         agendas = [Agenda(initial.copy()) for _ in range(len(cells))] if system.events else []
+        stretches, scales = None, _scales(system, float(grid[0]))
+        if system.delays:
+            span = float(grid[0]), float(grid[-1])
+            past = past_formulas(system)
+            stretches = Stretches(solved, past, self.options, scales, *span)
         return Course(
             solved, events, _held(system), _held_columns(system), self.options, threads,
-            np.ones(n), record, np.full(len(cells), grid[0]), held[:, :n].copy(),
-            held[:, n:].copy(), agendas,
+            scales, record, np.full(len(cells), grid[0]), held[:, :n].copy(),
+            held[:, n:].copy(), agendas, stretches,
         )  # fmt: skip
+
+
+def _scales(system: System, time: float) -> Floats:
+    """What the absolute tolerance of every state is in: the size that its amount is divided by.
+
+    Of the network itself, so that no cell's steps depend on another's.
+    """
+    nobody = ParameterTable((), np.zeros((1, 0)))
+    values = start_values(system.start, system.network, nobody, time)
+    scales = dict.fromkeys(system.states, 1.0)
+    for species in system.network.species:
+        name = system.targets[species.id].name if species.id in system.targets else ""
+        size = float(values[species.compartment].ravel()[0])
+        if name in scales and name != species.id and np.isfinite(size) and size > 0:
+            scales[name] = size
+    return np.array(list(scales.values()))
 
 
 def _held(system: System) -> Tape:
@@ -146,6 +170,9 @@ def _changing(system: System, doses: Schedule) -> NDArray[np.intp]:
     ids = {dose.id for dose in doses.doses}
     ids.update(id for event in system.events for id in event.assignments)
     names = {system.targets[id].name for id in ids if id in system.targets}
+    if system.delays:
+        names.update((MIDDLE, HALF))
+        names.update(name for term in system.delays for name in term.coefficients)
     found = [k for k, name in enumerate(system.parameters) if name in names]
     return np.array(found, dtype=np.intp)
 

@@ -7,7 +7,7 @@ amount / size of the compartment, also when the size changes [hucka2003]_.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cellula.core.derivative import derivative
@@ -95,10 +95,10 @@ def quantities(network: Network) -> Quantities:
     return Quantities(network, changes, still, definitions)
 
 
-def with_rates(given: Quantities) -> dict[str, Expression]:
+def with_rates(given: Quantities, also: Iterable[Expression] = ()) -> dict[str, Expression]:
     """The definitions and those of the rates of change that any expression names."""
     asked = [with_named_rates(one) for _, one in given.network.expressions()]
-    named = [*given.definitions.values(), *given.changes.values(), *asked]
+    named = [*given.definitions.values(), *given.changes.values(), *asked, *also]
     return {**given.definitions, **_rates(given, named)}
 
 

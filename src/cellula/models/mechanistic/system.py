@@ -8,14 +8,14 @@ parameters and time, and what only events or doses change is a parameter.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from cellula.core.expression import TIME, Expression, Number, Symbol, apply, substituted
 from cellula.core.inlined import inlined
 from cellula.core.network import Event, Network
 from cellula.models.mechanistic.algebraic import with_algebraic
-from cellula.models.mechanistic.delays import Delays, DelayTerm, before_start, has_delay
+from cellula.models.mechanistic.delays import DelayTerm, early_values, resolved_terms, undelayed
 from cellula.models.mechanistic.jumps import held, trigger_roots
 from cellula.models.mechanistic.quantities import (
     Quantities,
@@ -25,7 +25,7 @@ from cellula.models.mechanistic.quantities import (
     with_named_rates,
     with_rates,
 )
-from cellula.models.mechanistic.resolution import resolved
+from cellula.models.mechanistic.resolution import names_in, resolved
 from cellula.models.mechanistic.start import start_definitions
 
 __all__ = ["NEXT_DUE", "System", "Target", "system_of"]
@@ -81,40 +81,41 @@ def system_of(network: Network) -> System:
     Raises DataError, naming ids, on values that need one another in a loop and on algebraic
     rules that are over- or under-determined; EngineError on what is not solved here.
     """
-    given, residuals = with_algebraic(quantities(inlined(network)))
-    definitions = with_rates(given)
+    plain, terms = undelayed(inlined(network))
+    given, residuals = with_algebraic(quantities(plain))
+    terms = tuple(_named(term) for term in terms)
+    definitions = with_rates(given, (side for one in terms for side in (one.signal, one.lag)))
     done = resolved(definitions)
-    delays = Delays()
 
     def told(one: Expression) -> Expression:
-        return delays.replaced(substituted(with_named_rates(one), done))
+        return substituted(with_named_rates(one), done)
 
     changes = [told(one) for one in (*given.changes.values(), *residuals.values())]
     states = (*given.changes, *residuals)
-    events = tuple(_event_of(event, told) for event in given.network.events)
-    observed = {id: delays.replaced(done.get(id, Symbol(id))) for id in network.ids}
+    events = tuple(_event_of(event, told) for event in plain.events)
     smooth = held(changes, states)
     roots = (*smooth.roots, *trigger_roots((event.trigger for event in events), states))
-    start = start_definitions(given.network, definitions)
-    if delays.terms or any(map(has_delay, start.values())):
-        early = before_start(done)
-        start = {id: early(one) for id, one in start.items()}
-    own = (*delays.parameters, *smooth.values)
-    start.update((name, Number(math.nan)) for name in own)
+    start = start_definitions(plain, definitions)
+    start.update((name, Number(math.nan)) for name in smooth.values)
+    if terms:
+        still = {id: given.definitions.get(id, Number(0.0)) for id in definitions}
+        terms, past = resolved_terms(terms, done, early_values(start, still, plain.initial))
+        start.update(past)
+    parameters = (*given.parameters, *smooth.values)
     if events:
-        own, start[NEXT_DUE] = (*own, NEXT_DUE), Number(math.inf)
+        parameters, start[NEXT_DUE] = (*parameters, NEXT_DUE), Number(math.inf)
         roots = (*roots, apply("minus", Symbol(NEXT_DUE), TIME))
     return System(
         network=network,
         states=states,
-        parameters=(*given.parameters, *own),
+        parameters=parameters,
         derivatives=smooth.formulas,
         n_algebraic=len(residuals),
-        observed=observed,
+        observed={id: done.get(id, Symbol(id)) for id in network.ids},
         events=events,
         targets=_targets(given, done),
         held=smooth.values,
-        delays=tuple(delays.terms),
+        delays=_asked(terms, [*changes, *done.values(), *_formulas(events)]),
         roots=roots,
         start=start,
     )
@@ -128,6 +129,25 @@ def _event_of(event: Event, told: Callable[[Expression], Expression]) -> Event:
         priority=None if event.priority is None else told(event.priority),
         assignments={id: told(one) for id, one in event.assignments.items()},
     )
+
+
+def _named(term: DelayTerm) -> DelayTerm:
+    return replace(term, signal=with_named_rates(term.signal), lag=with_named_rates(term.lag))
+
+
+def _formulas(events: tuple[Event, ...]) -> Iterator[Expression]:
+    for event in events:
+        yield event.trigger
+        yield from event.assignments.values()
+        yield from (one for one in (event.delay, event.priority) if one is not None)
+
+
+def _asked(terms: tuple[DelayTerm, ...], formulas: list[Expression]) -> tuple[DelayTerm, ...]:
+    """The delays that matter after the start, those that others look back at included."""
+    if not terms:
+        return ()
+    names = names_in([*formulas, *(side for one in terms for side in (one.signal, one.lag))])
+    return terms if any(one.coefficients[0] in names for one in terms) else ()
 
 
 def _targets(given: Quantities, done: Mapping[str, Expression]) -> dict[str, Target]:

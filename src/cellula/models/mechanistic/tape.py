@@ -21,7 +21,7 @@ from cellula.models.mechanistic.lowering import CONSTANT, DYNAMIC, INPUT, Graph,
 __all__ = ["Tape", "evaluate", "tape"]
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int32]
+Integers = NDArray[np.uint32]
 
 
 @final
@@ -73,7 +73,7 @@ def tape(
     once, dynamic = _runs(graph, used, is_dynamic=False), _runs(graph, used, is_dynamic=True)
     order = [place for _, run in (*once, *dynamic) for place in run]
     registers = _registers(graph, order, 1 + len(ids))
-    ends = np.cumsum([len(run) for _, run in (*once, *dynamic)], dtype=np.int32)
+    ends = np.cumsum([len(run) for _, run in (*once, *dynamic)], dtype=np.uint32)
     kinds = [kind for kind, _ in (*once, *dynamic)]
     runs = [(k, e - len(r), e) for k, e, (_, r) in zip(kinds, ends, (*once, *dynamic), strict=True)]
     rows = [
@@ -83,11 +83,11 @@ def tape(
     return Tape(
         tuple(states),
         tuple(parameters),
-        np.array(rows, np.int32).reshape(-1, 4),
-        np.array(runs, np.int32).reshape(-1, 3),
+        np.array(rows, np.uint32).reshape(-1, 4),
+        np.array(runs, np.uint32).reshape(-1, 3),
         len(once),
         np.array(graph.constants, np.float64),
-        np.array([registers[place] for place in places], np.int32),
+        np.array([registers[place] for place in places], np.uint32),
     )
 
 

@@ -1,0 +1,166 @@
+"""Populations of cells beside a peer's loop: one run, one thread each, at equal measured accuracy.
+
+Run with one thread everywhere (``make bench``). Each side runs over a ladder of tolerances; its
+time at an error is read off between the rungs, on logarithmic axes. The absolute tolerance is
+that of the relative one at a tenth of a typical species, for both sides alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import libsbml
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cellula.core.expression import Apply, Expression, Number, apply
+from cellula.io.infix import parse
+from cellula.models.mechanistic.solver import Problem, SolverOptions, advance, problem, started
+
+Floats = NDArray[np.float64]
+N_CELLS, N_TIMES, REPEATS = 32, 101, 3
+#: Error at which both are compared: relative to the most of each species, the worst of all.
+ERRORS = (3e-4, 1e-4, 3e-5)
+
+
+@dataclass(frozen=True)
+class Population:
+    """A model, its cells, and the courses of a tolerance of 1e-11."""
+
+    path: Path
+    equations: Problem
+    initial: Floats
+    parameters: Floats
+    free: list[int]
+    times: Floats
+    atol: float
+    exact: Floats
+
+    def error(self, values: Floats) -> float:
+        """The root mean square over cells of the worst error relative to a species' most."""
+        most = self.exact.max(axis=1, keepdims=True)
+        kept = most.min(axis=0)[0] > 1e-3
+        worst = (np.abs(values - self.exact)[..., kept] / most[..., kept]).max(axis=(1, 2))
+        return float(np.sqrt(np.mean(worst**2)))
+
+
+def translated(path: Path) -> tuple[list[str], list[str], list[Expression], Floats, Floats]:
+    """States, parameters, derivatives, initial values, values, of a model with mass and rates."""
+    model = libsbml.readSBML(str(path)).getModel()
+    states = [one.getId() for one in model.getListOfSpecies()]
+    constants = [one for one in model.getListOfParameters() if one.getConstant()]
+    constants += list(model.getListOfCompartments())
+    terms: dict[str, list[Expression]] = {id: [] for id in states}
+    for reaction in model.getListOfReactions():
+        rate = parse(libsbml.formulaToL3String(reaction.getKineticLaw().getMath()))
+        sides = ((-1, reaction.getListOfReactants()), (1, reaction.getListOfProducts()))
+        for sign, side in sides:
+            for one in side:
+                term = apply("times", sign * one.getStoichiometry(), rate)
+                terms[one.getSpecies()].append(term)
+    initial = []
+    for one in model.getListOfSpecies():
+        given = model.getInitialAssignmentBySymbol(one.getId())
+        value = one.getInitialConcentration() if one.isSetInitialConcentration() else 0.0
+        if given is not None:
+            value = model.getParameter(libsbml.formulaToL3String(given.getMath())).getValue()
+        initial.append(value)
+    values = [one.getSize() if hasattr(one, "getSize") else one.getValue() for one in constants]
+    derivatives: list[Expression] = [
+        Number(0.0) if model.getSpecies(id).getBoundaryCondition() else Apply("plus", tuple(parts))
+        for id, parts in terms.items()
+    ]
+    names = [one.getId() for one in constants]
+    return states, names, derivatives, np.array(initial), np.array(values)
+
+
+@pytest.fixture(scope="module", params=[("mapk", 4000.0, 10.0), ("earm", 20000.0, 10.0)])
+def population(request: pytest.FixtureRequest, data_dir: Path) -> Population:
+    name, end, atol = request.param
+    path = data_dir / "models" / "sbml" / f"{name}.xml"
+    states, names, derivatives, initial, values = translated(path)
+    began = time.process_time()
+    equations = problem(states, names, derivatives)
+    print(f"\n{name}: {len(states)} species made ready in {time.process_time() - began:.3f} s")
+    rates = [k for k, id in enumerate(names[:-1]) if id != "n" and not id.endswith("_0")]
+    parameters = np.tile(values, (N_CELLS, 1))
+    rng = np.random.default_rng(0)
+    parameters[:, rates] *= np.exp(0.2 * rng.standard_normal((N_CELLS, len(rates))))
+    times = np.linspace(0, end, N_TIMES)
+    cells = started(np.tile(initial, (N_CELLS, 1)), parameters)
+    exact = advance(equations, cells, times, SolverOptions(rtol=1e-11, atol=1e-9))
+    assert not exact.failed.any()
+    return Population(path, equations, initial, parameters, rates, times, atol, exact.values)
+
+
+def ours(population: Population) -> Callable[[float], Floats]:
+    cells = started(np.tile(population.initial, (N_CELLS, 1)), population.parameters)
+
+    def run(rtol: float) -> Floats:
+        options = SolverOptions(rtol=rtol, atol=rtol * population.atol)
+        return advance(population.equations, cells, population.times, options).values
+
+    return run
+
+
+def roadrunners(population: Population) -> Callable[[float], Floats]:
+    roadrunner = pytest.importorskip("roadrunner")
+    engine = roadrunner.RoadRunner(str(population.path))
+    engine.timeCourseSelections = [f"[{id}]" for id in population.equations.states]
+    ids = [population.equations.parameters[k] for k in population.free]
+    end = float(population.times[-1])
+
+    def run(rtol: float) -> Floats:
+        engine.integrator.relative_tolerance = rtol
+        engine.integrator.absolute_tolerance = rtol * population.atol
+        found = []
+        for cell in range(N_CELLS):
+            engine.reset()
+            for id, value in zip(ids, population.parameters[cell, population.free], strict=True):
+                engine.model[id] = value
+            found.append(np.array(engine.simulate(0, end, N_TIMES)))
+        return np.array(found)
+
+    return run
+
+
+def ladder(
+    population: Population, name: str, run: Callable[[float], Floats], tolerances: Floats
+) -> tuple[Floats, Floats]:
+    """Errors and CPU seconds a cell, a rung a tolerance."""
+    errors, seconds = [], []
+    run(float(tolerances[0]))
+    for rtol in tolerances:
+        times = []
+        for _ in range(REPEATS):
+            began = time.process_time()
+            values = run(float(rtol))
+            times.append(time.process_time() - began)
+        errors.append(population.error(values))
+        seconds.append(min(times) / N_CELLS)
+        print(f"  {name:>10} rtol {rtol:.0e}: error {errors[-1]:.1e}, {seconds[-1] * 1e3:.3f} ms")
+    return np.array(errors), np.array(seconds)
+
+
+def seconds_at(error: float, errors: Floats, seconds: Floats) -> float:
+    order = np.argsort(errors)
+    found = np.interp(np.log(error), np.log(errors[order]), np.log(seconds[order]))
+    return float(np.exp(found))
+
+
+def test_population_against_roadrunner(population: Population) -> None:
+    own = ladder(population, "ours", ours(population), np.array([3e-3, 1e-3, 3e-4, 1e-4, 3e-5]))
+    peer = ladder(
+        population, "roadrunner", roadrunners(population), np.array([1e-5, 3e-6, 1e-6, 1e-7, 1e-8])
+    )
+    ratios = []
+    for error in ERRORS:
+        assert own[0].min() < error < own[0].max()
+        assert peer[0].min() < error < peer[0].max()
+        ratios.append(seconds_at(error, *peer) / seconds_at(error, *own))
+        print(f"  at an error of {error:.0e}: {ratios[-1]:.2f} x roadrunner")
+    assert min(ratios) > 1.0
