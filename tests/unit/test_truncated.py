@@ -102,6 +102,8 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "pytdc": text(test_pytdc_table.PAIRS, "davis.tab"),
     "sif": text(test_sif.TEXT + "apoptosis\t1\tcaspase\n", "t.sif"),
     "sbml": written(decay(), "decay.sbml"),
+    "sbml": written(decay(), "decay.sbml"),
+    "sif": text(test_sif.TEXT + "apoptosis\t1\tcaspase\n", "t.sif"),
     "smiles": text("CCO ethanol\nOc1ccccc1 phenol\n", "drugs.smi"),
     "string_links": text(test_pairs.LINKS, "9606.protein.links.v12.0.txt"),
     "tcga": text(test_tcga_table.WIDE, "acc.csv"),
