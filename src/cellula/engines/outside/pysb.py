@@ -56,8 +56,10 @@ class Pysb:
 def _check(path: Path) -> None:
     """Raise DataError where the file is absent or no program."""
     try:
-        ast.parse(path.read_bytes(), path.name)
+        program = ast.parse(path.read_bytes(), path.name)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}; check the path") from error
     except (SyntaxError, ValueError) as error:
         raise DataError(f"{path.name} is no Python program: {error}") from error
+    if not program.body:
+        raise DataError(f"{path.name} is an empty program; expected one that defines 'model'")
