@@ -141,7 +141,7 @@ def _cell(system, method, control, times, work, state, n_most):  # type: ignore[
         if not linearised(local, all_registers[0], t, y, found):
             return NOT_FINITE, t, place, h, n_tried
         if not h > 0.0:
-            h = _first_step(found[0], y, control, end - t)
+            h = max(_first_step(found[0], y, control, end - t), 1e-13 * abs(t))
         tried = (t, h, end, before, error_before, n_most - n_tried)
         how, done, h, error, count = step(system, method, found, arrays, tried, control)
         n_tried += count
