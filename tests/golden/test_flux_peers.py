@@ -63,10 +63,3 @@ def test_the_textbook_model() -> None:
 def test_a_genome_scale_model() -> None:
     network = of_cobra(cobra_model("iJO1366"))
     assert flux_balance(network).objective == pytest.approx(0.9823718, abs=1e-6)
-
-
-@pytest.mark.slow
-def test_every_knock_out_of_a_genome_scale_model() -> None:
-    model = cobra_model("iJO1366")
-    found = knock_outs(of_cobra(model))
-    require_equal(found, single_reaction_deletion(model, processes=1))
