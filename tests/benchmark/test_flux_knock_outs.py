@@ -6,11 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+import cobra
 import numpy as np
 import pytest
-
-cobra = pytest.importorskip("cobra")
-
 from cobra.flux_analysis import single_gene_deletion, single_reaction_deletion
 from cobra.io import read_sbml_model
 
