@@ -57,3 +57,13 @@ def test_depth_is_not_bounded_by_the_stack() -> None:
 def test_what_does_not_change_is_the_same_object() -> None:
     whole = apply("plus", A, apply("exp", B))
     assert rewritten(whole, lambda node: node) is whole
+
+
+def test_shared_parts_are_visited_once() -> None:
+    whole: Apply | Symbol = A
+    for _ in range(60):  # as a tree it would have 2^60 leaves
+        whole = apply("plus", whole, whole)
+    assert len(list(walk(whole))) == 62
+    changed = substituted(whole, {"A": B})
+    assert isinstance(changed, Apply)
+    assert changed.arguments[0] is changed.arguments[1]

@@ -103,13 +103,16 @@ def apply(function: str, *arguments: Expression | float) -> Apply:
 
 
 def walk(expression: Expression) -> Iterator[Expression]:
-    """Every node, a parent before its arguments, as often as it occurs."""
-    pending = [expression]
+    """Every node, a parent before its arguments; a node that is shared is told once."""
+    pending, seen = [expression], set[int]()
     while pending:
         node = pending.pop()
-        yield node
         if isinstance(node, Apply):
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
             pending.extend(reversed(node.arguments))
+        yield node
 
 
 def symbols(expression: Expression) -> tuple[str, ...]:
@@ -120,24 +123,25 @@ def symbols(expression: Expression) -> tuple[str, ...]:
 def rewritten(expression: Expression, rule: Callable[[Expression], Expression]) -> Expression:
     """The expression with ``rule`` applied to every node, arguments before their parent.
 
-    Does not recurse: the depth of a model's formula is not bounded by Python's stack.
+    Does not recurse: the depth of a model's formula is not bounded by Python's stack. A node that
+    is shared is rewritten once, and stays shared.
     """
-    results: list[Expression] = []
+    done: dict[int, Expression] = {}
     pending: list[tuple[Expression, bool]] = [(expression, False)]
     while pending:
-        node, is_done = pending.pop()
+        node, has_arguments = pending.pop()
+        if id(node) in done:
+            continue
         if not isinstance(node, Apply):
-            results.append(rule(node))
-        elif not is_done:
+            done[id(node)] = rule(node)
+        elif not has_arguments:
             pending.append((node, True))
             pending.extend((argument, False) for argument in reversed(node.arguments))
         else:
-            split = len(results) - len(node.arguments)
-            arguments = tuple(results[split:])
-            del results[split:]
+            arguments = tuple(done[id(argument)] for argument in node.arguments)
             same = all(new is old for new, old in zip(arguments, node.arguments, strict=True))
-            results.append(rule(node if same else Apply(node.function, arguments)))
-    return results[0]
+            done[id(node)] = rule(node if same else Apply(node.function, arguments))
+    return done[id(expression)]
 
 
 def substituted(expression: Expression, values: Mapping[str, Expression]) -> Expression:
