@@ -3,7 +3,8 @@
     python tools/models_table.py --data FOLDER --workspace W [STUDY ...]
 
 Each example study is run by `cellula run` with all models in place of its own; a study whose bundle
-lies in the workspace is not run again. The page is written from the bundles alone.
+lies in the workspace is not run again. The page is written from the bundles; studies without one
+keep what the page says of them.
 """
 
 from __future__ import annotations
@@ -193,16 +194,19 @@ def bundle(trial: Trial, workspace: Path) -> Path | None:
 
 
 def page(workspace: Path) -> str:
-    """The page: a table of every claim that was run."""
+    """The page: a table of every claim that was run; of a study that was not, as it stands."""
     parts = [INTRODUCTION]
+    before = re.split(r"^(?=## )", PAGE.read_text(encoding="utf-8"), flags=re.M)[1:]
     for trial in TRIALS:
         path = bundle(trial, workspace)
-        if path is not None:
-            with zipfile.ZipFile(path) as archive:
-                for name in sorted(archive.namelist()):
-                    if re.fullmatch(r"evidence/scores-.*\.json", name):
-                        parts.append(section(trial, archive, name))
-    return "\n".join(parts)
+        if path is None:
+            parts += [one for one in before if one.startswith(f"## {trial.study}, ")]
+            continue
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(archive.namelist()):
+                if re.fullmatch(r"evidence/scores-.*\.json", name):
+                    parts.append(section(trial, archive, name))
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
 def section(trial: Trial, archive: zipfile.ZipFile, name: str) -> str:
@@ -308,12 +312,14 @@ python tools/models_table.py --data FOLDER --workspace W
 ```
 
 which writes this page from the bundles of `cellula run`. A study takes from minutes to an hour on
-one core; one that lies in W is not run again. Networks are fitted with five seeds, on at most as
-many epochs as the tool says; their options stand as they are. Some defaults
-of the models that move cells and of `shrunken_response` were settled after looks at scores of Kang
-and other studies: read theirs as optimistic.
-Models that move cells compete where that takes an hour at most. `drug_graph` needs structures, the
-models of the extra `scvi` that extra.
+one core; one that lies in W is not run again, and one that does not keeps its table. Networks are
+fitted with five seeds, on at most as many epochs as the tool says; their options stand as they
+are. Some defaults of the models that move cells and of `shrunken_response` were settled after
+looks at scores of Kang and other studies: read theirs as optimistic.
+Models that move cells do not compete where there are profiles of bulk and no cells (TG-GATEs,
+L1000, GDSC); for them Norman and Papalexi are dealt into four or five folds here, not one label at
+a time. `drug_graph` needs structures, the models of the extra `scvi` that extra; networks that
+predict a change need controls, which GDSC has none of.
 
 - **correlation**: Pearson correlation of the predicted with the observed change; for GDSC the share
   of variance explained. In brackets the 95 % interval over the units of the claim.
