@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +11,19 @@ from cellula.core import registry
 from cellula.core.errors import MissingExtra
 from cellula.core.run import RunContext
 from cellula.testing import ModelConformance
+from mechanistic_example import decay_options
 
 
-def quick(name: str) -> dict[str, Any]:
-    """Options under which a network trains for a moment; what it learns is not asked here."""
+def quick(name: str, folder: Path) -> dict[str, Any]:
+    """Options under which a network trains for a moment; what it learns is not asked here.
+
+    A mechanistic model is what its file says: it gets the file of a network of two species.
+    """
+    if name == "mechanistic_model":
+        return decay_options(folder)
     fields = registry.load("model", name).options_type.model_fields
     if "n_members" in fields:
-        return {"n_members": 2, "options": quick(fields["model"].default)}
+        return {"n_members": 2, "options": quick(fields["model"].default, folder)}
     small: dict[str, Any] = {"train": {"epochs": 2}, "sets": 4, "steps": 2}
     return {key: value for key, value in small.items() if "train" in fields and key in fields}
 
@@ -28,4 +35,4 @@ def test_model(name: str, run: RunContext) -> None:
         plugin = registry.load("model", name)
     except MissingExtra as missing:
         pytest.skip(str(missing))
-    ModelConformance(plugin, quick(name)).check(run)
+    ModelConformance(plugin, quick(name, run.scratch)).check(run)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ __all__ = [
     "Composed",
     "Explaining",
     "Fitted",
+    "Located",
     "Model",
     "Options",
     "State",
@@ -87,6 +89,14 @@ class Composed(Protocol):
     @property
     def parts(self) -> tuple[Model, ...]:
         """The models it fits."""
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A model whose options name files."""
+
+    def within(self, folder: Path) -> Self:
+        """The same model with relative paths that start from ``folder``: that of a study's data."""
 
 
 @runtime_checkable

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cellula.core import registry
 from cellula.core.dataset import Dataset
 from cellula.core.errors import MissingExtra, PluginError, StudyError
-from cellula.core.model import Capabilities, Composed, Model
+from cellula.core.model import Capabilities, Composed, Located, Model
 from cellula.validation.study import Claim, ModelChoice, Study
 
 __all__ = ["BASELINES", "Competitor", "competitors", "model_mistakes", "study_models"]
@@ -46,18 +47,21 @@ def model_mistakes(study: Study) -> list[str]:
     return mistakes
 
 
-def study_models(study: Study, data: Dataset) -> tuple[Competitor, ...]:
+def study_models(study: Study, data: Dataset, folder: Path | None = None) -> tuple[Competitor, ...]:
     """Every model of the study and the baselines, baselines first.
 
+    folder: what relative paths in the options of models start from; None for the current one.
     Raises StudyError or PluginError where :func:`model_mistakes` has found mistakes.
     """
-    chosen = [_competitor(choice) for choice in study.model]
+    chosen = [_competitor(choice, folder or Path()) for choice in study.model]
     named = {competitor.kind for competitor in chosen}
     return (*_implied(named, data), *sorted(chosen, key=lambda one: not one.is_baseline))
 
 
-def _competitor(choice: ModelChoice) -> Competitor:
-    model = registry.create("model", choice.kind, choice.options)
+def _competitor(choice: ModelChoice, folder: Path = Path()) -> Competitor:
+    model: Model = registry.create("model", choice.kind, choice.options)
+    if isinstance(model, Located):
+        model = model.within(folder)
     return Competitor(choice.id, choice.kind, model, choice.seeds, choice.kind in BASELINES)
 
 

@@ -52,7 +52,7 @@ def prepare(path: Path, cache: Path | None = None, folder: Path | None = None) -
     study = parse_study(source, path.name)
     _check_plugins(study, path.name)
     data = open_dataset(study.data, folder or path.parent, cache)
-    models = study_models(study, data)
+    models = study_models(study, data, folder or path.parent)
     tasks = []
     for claim in study.claim:
         unit = _unit(claim, data)
