@@ -61,7 +61,11 @@ def _told(folder: Path, engine: str, run: RunContext) -> str:
     if reference is None:
         print(f"{folder.name:38s} no reference      {likelihood}  {seconds:6.1f} s", flush=True)
         return "without reference"
-    found, where = relative_difference(table, reference)
+    try:
+        found, where = relative_difference(table, reference)
+    except CellulaError as error:
+        print(f"{folder.name:38s} refused   {error}", flush=True)
+        return "refused"
     print(f"{folder.name:38s} {found:9.2e} {likelihood}  {seconds:6.1f} s  {where}", flush=True)
     return "equal" if found <= ENOUGH else "different"
 
