@@ -64,6 +64,18 @@ def test_perelson_reference_has_other_parameters(data_dir: Path, run: RunContext
     assert relative_difference(table, reference)[0] < 1e-6
 
 
+def test_sneyd_reference_exchanges_two_conditions(data_dir: Path, run: RunContext) -> None:
+    folder = data_dir / "models" / "petab" / "Sneyd_PNAS2002"
+    reference = reference_file(folder)
+    assert reference is not None
+    table = simulated(folder, run)[1]
+    assert relative_difference(table, reference)[0] > 0.1
+    fifth, sixth = "Ca_dose_response__5", "Ca_dose_response__6"
+    names = table["simulationConditionId"].replace({fifth: sixth, sixth: fifth})
+    exchanged = table.assign(simulationConditionId=names)
+    assert relative_difference(exchanged, reference)[0] < 1e-3
+
+
 def test_zheng_reference_is_the_measurements(data_dir: Path, run: RunContext) -> None:
     """What is called a simulation there is the data; roadrunner says what we say."""
     folder = data_dir / "models" / "petab" / "Zheng_PNAS2012"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,14 @@ from numpy.typing import NDArray
 from cellula.core.errors import DataError
 from cellula.io.delimited import DelimitedTable
 
-__all__ = ["problem_file", "reference_file", "relative_difference"]
+__all__ = ["CONTRADICTED", "problem_file", "reference_file", "relative_difference"]
 
+#: Problem -> why its reference is not its simulation; tests/golden/test_petab.py shows each.
+CONTRADICTED: Mapping[str, str] = {
+    "Perelson_Science1996": "the reference has c = 1.863925 and delta = 0.657894, not the nominal",
+    "Sneyd_PNAS2002": "the reference exchanges Ca_dose_response__5 and Ca_dose_response__6",
+    "Zheng_PNAS2012": "the reference is a copy of the measurements",
+}
 #: Smaller values, in units of an observable's largest, are compared with it and not to themselves.
 FLOOR = 1e-6
 
