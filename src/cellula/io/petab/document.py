@@ -13,6 +13,8 @@ from cellula.io.text_file import decoded, text_bytes
 
 __all__ = ["PetabFiles", "petab_files"]
 
+#: Levels of lists and mappings that are read.
+DEEPEST = 20
 PARTS = ("sbml_files", "condition_files", "observable_files", "measurement_files")
 
 
@@ -54,8 +56,11 @@ def petab_files(path: Path) -> PetabFiles:
 def _mapping(path: Path) -> dict[str, Any]:
     text = decoded(text_bytes(path), path.name)
     try:
+        _require_shallow(text, path.name)
         found = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except DataError:
+        raise
+    except (yaml.YAMLError, ValueError) as error:
         told = " ".join(str(error).split())
         raise DataError(
             f"{path.name} is no YAML, or is cut short: {told}; fetch or repair it"
@@ -63,6 +68,16 @@ def _mapping(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise DataError(f"{path.name} is no PEtab problem: expected format_version and problems")
     return found
+
+
+def _require_shallow(text: str, file: str) -> None:
+    """Raise DataError on a YAML that nests deeply, before its loader recurses into it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise DataError(f"{file} nests more than {DEEPEST} levels deep; a problem has four")
 
 
 def _paths(path: Path, found: dict[str, Any], name: str) -> tuple[Path, ...]:
