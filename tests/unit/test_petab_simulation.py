@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ ROWS = [
 ]
 
 
-def problem(rows: list[tuple[object, ...]] = ROWS, network: Network = TURNOVER) -> PetabProblem:
+def problem(rows: Sequence[tuple[object, ...]] = ROWS, network: Network = TURNOVER) -> PetabProblem:
     columns = [
         "observableId", "preequilibrationConditionId", "simulationConditionId", "measurement",
         "time", "observableParameters", "noiseParameters",
@@ -89,6 +90,17 @@ def test_conditions_and_pre_equilibration(ode: Simulator, run: RunContext) -> No
     assert "measurement" not in table
 
 
+def test_a_condition_sets_a_compartment(ode: Simulator, run: RunContext) -> None:
+    """A dose of amount 6 in twice the volume is half the concentration."""
+    small = replace(TURNOVER, initial={"x": parse("6 / cell")})
+    found = replace(
+        problem(network=small),
+        conditions={"wide": {"cell": 2.0}},
+        measurements=frame([("late", "", "wide", 1.0, 0.0, "", "")]),
+    )
+    assert petab_simulation(found, ode, run)["simulation"].iloc[0] == pytest.approx(3.0)
+
+
 def test_given_parameters_replace_nominal_ones(ode: Simulator, run: RunContext) -> None:
     table = petab_simulation(problem(), ode, run, {"d": 4.0, "gain": 1.0})
     assert table["simulation"].iloc[5] == pytest.approx(0.25, rel=1e-6)
@@ -117,7 +129,7 @@ def of_kind(transformation: Scale, distribution: Distribution) -> tuple[PetabPro
     return found, told
 
 
-def frame(rows: list[tuple[object, ...]]) -> pd.DataFrame:
+def frame(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=problem().measurements.columns)
 
 
@@ -128,11 +140,12 @@ def test_likelihoods_are_densities(transformation: Scale, distribution: Distribu
     stats = pytest.importorskip("scipy.stats")
     found, told = of_kind(transformation, distribution)
     measured, simulated = np.array([2.0, 3.0]), np.array([2.5, 2.0])
-    forward, slope = {
+    kinds: dict[str, tuple[Callable[..., Any], Any]] = {
         "lin": (lambda v: v, np.ones(2)),
         "log": (np.log, 1 / measured),
         "log10": (np.log10, 1 / (measured * np.log(10))),
-    }[transformation]
+    }
+    forward, slope = kinds[transformation]
     law = {"normal": stats.norm, "laplace": stats.laplace}[distribution]
     density = law.pdf(forward(measured), forward(simulated), [0.2, 0.3]) * slope
     np.testing.assert_allclose(negative_log_likelihoods(found, told), -np.log(density), rtol=1e-12)
