@@ -126,6 +126,14 @@ def test_cells_may_be_left_alone_first(run: RunContext) -> None:
     one = fitted(run, time={"before": 100.0}, contexts={"low": {"R": 1.0, "P": 0.0}})
     found = ask(one, run, ("drug_a", "low", 3e-8, 2 * HOUR)).mean[0, 0]
     assert found == pytest.approx(exact(0.5, 2), rel=1e-5)
+    areas = fitted(
+        run,
+        time={"before": 100.0},
+        contexts={"low": {"R": 1.0, "P": 0.0}},
+        readouts={"P_nm": {"id": "P", "what": "area"}},
+    )
+    found = ask(areas, run, ("drug_a", "low", 3e-8, 2 * HOUR)).mean[0, 0]
+    assert found == pytest.approx(2 + 2 * (1 - np.exp(-1)), rel=1e-4)  # none of what was before
 
 
 def test_a_scale_is_fitted_on_controls_alone(run: RunContext) -> None:
