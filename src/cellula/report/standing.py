@@ -28,4 +28,4 @@ def standing(width: float, height: float, alternative: str, *children: str) -> s
     paper = rectangle(0, 0, width, height, "paper")
     made = drawing(width, height, alternative, style, paper, *children)
     opening = '<svg xmlns="http://www.w3.org/2000/svg"'
-    return f"{made.replace('<svg', opening, 1)}\n"
+    return f"{str(made).replace('<svg', opening, 1)}\n"
