@@ -105,13 +105,13 @@ def cells_of(
 
 def _variations(words: Sequence[str]) -> dict[str, float]:
     """``ID=CV`` words, or several in one, separated by commas."""
-    from cellula.cli.pairs import typed_pairs
+    from cellula.cli.pairs import pairs
     from cellula.core.errors import StudyError
 
     found: dict[str, float] = {}
-    parts = [part for word in words for part in word.split(",") if part.strip()]
-    for id, value in typed_pairs(parts, "--spread").items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise StudyError(f"--spread {id}={value} is no ID=CV, such as k=0.2")
-        found[id] = float(value)
+    for id, value in pairs(",".join(words), "--spread").items():
+        try:
+            found[id] = float(value)
+        except ValueError as error:
+            raise StudyError(f"--spread {id}={value} is no ID=CV, such as k=0.2") from error
     return found
