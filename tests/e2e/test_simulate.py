@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from cellula.cli.app import app
@@ -65,6 +66,16 @@ def test_it_says_where_engines_differ(model: str) -> None:
         (("--engine", "roadrunr"), "did you mean roadrunner"),
         (("--amount", "k"), "'k' is no species"),
         (("--out", "course.docx"), "no writer for"),
+        (("--spread", "k=0.2"), "--spread needs --n-cells"),
+        (("--spread", "k=wide", "--n-cells", "2"), "is no ID=CV"),
+        (("--spread", "k=0", "--n-cells", "2"), "expected a number above 0"),
+        (("--spread", "z=1", "--n-cells", "2"), "'z' is to vary, which network 'decay' lacks"),
+        (("--spread", "B=1", "--n-cells", "2"), "'B' is to vary around 0"),
+        (("--cells", "cells.csv", "--n-cells", "2"), "leave out --n-cells"),
+        (("--phase", "A,B"), "need --plot FOLDER"),
+        (("--phase", "A,Z", "--plot", "pictures"), "names no two ids"),
+        (("--show", "Z", "--plot", "pictures"), "--show names 'Z'"),
+        (("--scheduler", "tcp://127.0.0.1:9"), "no Dask scheduler answers"),
     ],
 )
 def test_what_cannot_be_asked(words: tuple[str, ...], message: str, model: str) -> None:
@@ -72,6 +83,68 @@ def test_what_cannot_be_asked(words: tuple[str, ...], message: str, model: str) 
     engine = () if "--engine" in words else ("--engine", "roadrunner")
     with pytest.raises(CellulaError, match=message):
         cellula("simulate", model, *asked, *engine, *words)
+
+
+POPULATION = ("--end", "4", "--points", "5", "--n-cells", "200", "--spread", "k=0.3,cell=0.1")
+
+
+@pytest.mark.requirement("S3", "S4")
+def test_batches_are_the_whole(model: str, tmp_path: Path) -> None:
+    told = []
+    for name, more in (("whole", ()), ("parts", ("--batch", "33")), ("two", ("--threads", "2"))):
+        words = (*POPULATION, "--out", str(tmp_path / f"{name}.parquet"), *more)
+        told.append(json.loads(cellula("simulate", model, *words, "--json")))
+    assert len({one["values_sha256"] for one in told}) == 1
+    whole, parts = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("whole", "parts"))
+    pd.testing.assert_frame_equal(whole, parts)
+    assert parquet.ParquetFile(tmp_path / "parts.parquet").num_row_groups == 7
+    late = whole[whole["time"] == 4.0]
+    assert np.allclose(late["A"], 2 * np.exp(-4 * late["k"] / late["cell"]), rtol=1e-4)
+    gathered = tmp_path / "whole.csv"
+    cellula("simulate", model, *POPULATION, "--out", str(gathered), "--batch", "64")
+    assert np.allclose(pd.read_csv(gathered), whole, rtol=1e-12)
+
+
+def test_another_seed_is_another_population(model: str) -> None:
+    told = [
+        json.loads(cellula("simulate", model, *POPULATION, "--seed", seed, "--json"))
+        for seed in ("1", "1", "2")
+    ]
+    hashes = [one["values_sha256"] for one in told]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_engines_are_compared_over_all_batches(model: str) -> None:
+    words = (*POPULATION, "--engine", "ode,roadrunner", "--json")
+    whole, parts = (
+        json.loads(cellula("simulate", model, *words, *more))["divergence"]["roadrunner"]
+        for more in ((), ("--batch", "50"))
+    )
+    assert parts == whole
+    assert max(one["cell"] for one in whole) > 50
+
+
+def test_pictures_are_drawn_and_not_written_over(model: str, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    words = ("simulate", model, *POPULATION, "--plot", str(folder), "--phase", "A,B")
+    said = cellula(*words)
+    assert f"wrote    {folder / 'phase.svg'}" in said
+    bands = (folder / "bands.svg").read_text()
+    assert "A at the end: median" in bands
+    assert "decay at the end" not in bands
+    with pytest.raises(CellulaError, match="replace it with --force"):
+        cellula(*words)
+    cellula(*words, "--force", "--batch", "50")
+    assert (folder / "bands.svg").read_text() == bands
+
+
+def test_a_population_that_fails_leaves_no_file(model: str, tmp_path: Path) -> None:
+    out = tmp_path / "course.parquet"
+    words = (*POPULATION, "--batch", "50", "--out", str(out), "--perturb", "A=1e400@2")
+    with pytest.raises(CellulaError):
+        cellula("simulate", model, *words)
+    assert list(tmp_path.glob("*course*")) == []
+    assert list(tmp_path.glob(".*")) == []
 
 
 def test_engines_are_listed(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ __all__ = ["Scheduler", "connected"]
 
 Scheduler = Annotated[
     str | None,
-    typer.Option("--scheduler", help="tcp://... of a Dask scheduler that fits ensembles."),
+    typer.Option("--scheduler", help="tcp://... of a Dask scheduler that takes part of the work."),
 ]
 
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cellula.cli.scheduler import Scheduler, connected
+from cellula.cli.simulate_words import cells_of, engine_names, id_list, schedule, two_ids
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
 if TYPE_CHECKING:
+    from cellula.cli.simulated import Simulated
     from cellula.core.logic import LogicNetwork
     from cellula.core.network import Network
-    from cellula.core.run import RunContext
-    from cellula.core.simulation import ParameterTable, Schedule, Trajectory
     from cellula.evaluation.divergence import Divergence
 
 __all__ = ["simulate"]
 
-#: NAME=VALUE@TIME; ``+=`` raises and ``*=`` multiplies.
-DOSE = re.compile(r"(?P<id>[^=@]+?)(?P<how>[+*]?)=(?P<value>[^=@]+)@(?P<time>[^=@]+)")
-HOW = {"": "set", "+": "add", "*": "scale"}
 #: So many ids that differ most are shown.
 SHOWN = 10
 #: The engine of each form of network, where none is named.
@@ -40,6 +37,11 @@ def simulate(
     cells: Annotated[
         Path | None, typer.Option("--cells", help="Table: a column an id, a row a cell.")
     ] = None,
+    n_cells: Annotated[int | None, typer.Option("--n-cells", min=1, help="Cells to draw.")] = None,
+    spread: Annotated[
+        list[str] | None,
+        typer.Option("--spread", help="ID=CV: log-normal over --n-cells cells; may be repeated."),
+    ] = None,
     perturb: Annotated[
         list[str] | None,
         typer.Option("--perturb", help="NAME=VALUE@TIME (or += or *=); may be repeated."),
@@ -48,6 +50,15 @@ def simulate(
     concentration: Annotated[
         str, typer.Option("--concentration", help="Species told as concentrations: A,B.")
     ] = "",
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Folder for bands.svg and phase.svg.")
+    ] = None,
+    show: Annotated[
+        str, typer.Option("--show", help="Ids in the bands; else the ten that change most.")
+    ] = "",
+    phase: Annotated[
+        str | None, typer.Option("--phase", help="A,B: a phase plane of two ids.")
+    ] = None,
     options: Annotated[
         list[str] | None, typer.Option("--option", help="name=value of the first engine.")
     ] = None,
@@ -56,6 +67,10 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     threads: Annotated[int, typer.Option("--threads", min=1)] = 1,
+    batch: Annotated[
+        int | None, typer.Option("--batch", min=1, help="Cells a batch; changes no number.")
+    ] = None,
+    scheduler: Scheduler = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -64,38 +79,39 @@ def simulate(
 
     import numpy as np
 
+    from cellula.cli.simulated import Pictures, simulated
+    from cellula.core.batches import Task, batch_size
     from cellula.core.run import run_context
-    from cellula.core.simulation import ParameterTable
-    from cellula.evaluation.divergence import divergences
-    from cellula.io.course_table import as_told, course_table, read_cells
-    from cellula.io.formats import write, writer_of
+    from cellula.io.formats import writer_of
 
     if out is not None:
         _require_free(out, force)
         writer_of(out)
     network = _network(model, format)
-    names = _names(engine or DEFAULT[type(network).__name__])
+    names = engine_names(engine or DEFAULT[type(network).__name__])
     simulators = _simulators(names, options or [])
-    population = (
-        ParameterTable((), np.zeros((1, 0))) if cells is None else read_cells(cells, network.ids)
-    )
-    doses, times = _schedule(perturb or []), np.linspace(start, end, points)
-    found: dict[str, Trajectory] = {}
-    with TemporaryDirectory() as scratch:
-        run = run_context(seed, Path(scratch), threads=threads, progress=TerminalProgress())
-        for name, simulator in simulators.items():
-            told = _course(simulator, (network, population, doses), times, run)
-            found[name] = as_told(told, network, _ids(amount), _ids(concentration))
-    first = found[names[0]]
-    apart = {name: divergences(first, found[name]) for name in names[1:]}
-    if out is not None:
-        write(course_table(first), out)
+    pictures = Pictures.asked(plot, id_list(show), two_ids(phase, network), network, force)
+    doses, times = schedule(perturb or []), np.linspace(start, end, points)
+    task = Task(tuple(simulators.values()), network, doses, times)
+    with TemporaryDirectory() as scratch, connected(scheduler) as cluster:
+        run = run_context(
+            seed, Path(scratch), threads=threads, progress=TerminalProgress(), cluster=cluster
+        )
+        population = cells_of(network, cells, n_cells, spread or [], run)
+        told = (id_list(amount), id_list(concentration))
+        size = batch or batch_size(points, len(network.ids))
+        found = simulated(task, (population, size), told, (out, pictures), run)
+    apart = dict(zip(names[1:], found.apart, strict=True))
     if as_json:
-        print_json(_record(model, simulators, first, apart) | {"out": out and str(out)})
+        print_json(
+            _record(model, simulators, found) | {"divergence": apart, "out": out and str(out)}
+        )
         return
-    _tell(names[0], first, apart)
+    _tell(names[0], found, apart)
     if out is not None:
-        say(f"wrote    {out}: {first.values.shape[0]} cells x {len(times)} times")
+        say(f"wrote    {out}: {found.n_cells} cells x {len(times)} times")
+    for path in found.pictures:
+        say(f"wrote    {path}")
 
 
 def _require_free(out: Path, is_replaced: bool) -> None:
@@ -121,19 +137,6 @@ def _network(model: Path, format: str | None) -> Network | LogicNetwork:
     return found
 
 
-def _ids(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _names(text: str) -> tuple[str, ...]:
-    from cellula.core.errors import StudyError
-
-    names = _ids(text)
-    if not names or len(set(names)) < len(names):
-        raise StudyError(f"--engine is {text!r}; expected one engine, or several different ones")
-    return names
-
-
 def _simulators(names: tuple[str, ...], options: list[str]) -> dict[str, Any]:
     from cellula.cli.pairs import typed_pairs
     from cellula.core import registry
@@ -145,43 +148,8 @@ def _simulators(names: tuple[str, ...], options: list[str]) -> dict[str, Any]:
     }
 
 
-def _schedule(words: list[str]) -> Schedule:
-    from cellula.core.errors import StudyError
-    from cellula.core.simulation import Dose, Schedule
-
-    doses: list[Dose] = []
-    for word in words:
-        found = DOSE.fullmatch(word.strip())
-        try:
-            if found is None:
-                raise ValueError
-            value, time = float(found["value"]), float(found["time"])
-        except ValueError as error:
-            raise StudyError(
-                f"--perturb {word!r} is no NAME=VALUE@TIME (NAME+=VALUE@TIME, NAME*=VALUE@TIME)"
-            ) from error
-        doses.append(Dose(time, found["id"].strip(), value, HOW[found["how"]]))  # type: ignore[arg-type]
-    return Schedule(tuple(sorted(doses, key=lambda dose: dose.time)))
-
-
-def _course(
-    simulator: Any,
-    asked: tuple[Network | LogicNetwork, ParameterTable, Schedule],
-    times: Any,
-    run: RunContext,
-) -> Trajectory:
-    found: Trajectory = simulator.simulate(*asked, times, run)
-    return found
-
-
-def _record(
-    model: Path,
-    simulators: dict[str, Any],
-    first: Trajectory,
-    apart: dict[str, tuple[Divergence, ...]],
-) -> dict[str, Any]:
+def _record(model: Path, simulators: dict[str, Any], found: Simulated) -> dict[str, Any]:
     """What ran, with what: for a program."""
-    from cellula.core.canonical import hash_array
     from cellula.io.digest import hash_source
 
     return {
@@ -191,11 +159,11 @@ def _record(
             name: {"options": one.options.model_dump(), "version": _version(one)}
             for name, one in simulators.items()
         },
-        "cells": first.values.shape[0],
-        "times": len(first.times),
-        "ids": first.ids,
-        "values_sha256": hash_array(first.values),
-        "divergence": apart,
+        "cells": found.n_cells,
+        "times": found.n_times,
+        "ids": found.ids,
+        "values_sha256": found.digest,
+        "pictures": [str(path) for path in found.pictures],
     }
 
 
@@ -206,9 +174,8 @@ def _version(simulator: Any) -> str:
     return version(getattr(simulator, "package", "cellula"))
 
 
-def _tell(name: str, first: Trajectory, apart: dict[str, tuple[Divergence, ...]]) -> None:
-    n_cells, n_times, n_ids = first.values.shape
-    say(f"{name}: {n_cells} cells, {n_times} times, {n_ids} ids")
+def _tell(name: str, run: Simulated, apart: dict[str, tuple[Divergence, ...]]) -> None:
+    say(f"{name}: {run.n_cells} cells, {run.n_times} times, {len(run.ids)} ids")
     for other, found in apart.items():
         say(f"{name} and {other}: greatest difference, relative to the id's greatest value")
         for one in found[:SHOWN]:

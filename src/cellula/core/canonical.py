@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from enum import Enum
-from typing import Any, cast
+from typing import Any, cast, final
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,15 @@ from pydantic import BaseModel
 
 from cellula.core.errors import DataError
 
-__all__ = ["canonical_json", "hash_array", "hash_bytes", "hash_frame", "hash_json", "plain"]
+__all__ = [
+    "RowDigest",
+    "canonical_json",
+    "hash_array",
+    "hash_bytes",
+    "hash_frame",
+    "hash_json",
+    "plain",
+]
 
 
 def plain(value: object) -> Any:
@@ -90,6 +98,25 @@ def hash_array(array: NDArray[Any]) -> str:
     digest = hashlib.sha256(f"{little.dtype.str}{little.shape}".encode())
     digest.update(little.tobytes())
     return digest.hexdigest()
+
+
+@final
+class RowDigest:
+    """:func:`hash_array` of numbers that come in parts along the first axis.
+
+    shape: of the whole; parts are C-ordered ``float64``.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._digest = hashlib.sha256(f"<f8{shape}".encode())
+
+    def add(self, part: NDArray[np.float64]) -> None:
+        """Take the next rows."""
+        self._digest.update(np.asarray(part, dtype="<f8", order="C").tobytes())
+
+    def hexdigest(self) -> str:
+        """The digest of all rows, once they are there."""
+        return self._digest.hexdigest()
 
 
 def hash_frame(frame: pd.DataFrame) -> str:

@@ -45,18 +45,23 @@ def read_cells(path: Path, ids: Collection[str]) -> ParameterTable:
     return ParameterTable(tuple(named), values)
 
 
-def course_table(trajectory: Trajectory) -> pd.DataFrame:
-    """A row a cell and time; the column ``cell`` is left out where there is one cell."""
-    n_cells, n_times, n_ids = trajectory.values.shape
+def course_table(
+    trajectory: Trajectory, *, first: int = 0, n_cells: int | None = None
+) -> pd.DataFrame:
+    """A row a cell and time; the column ``cell`` is left out where there is one cell.
+
+    first, n_cells: of the population that the trajectory is a part of; None where it is all.
+    """
+    n_here, n_times, n_ids = trajectory.values.shape
     table = pd.DataFrame(
-        trajectory.values.reshape(n_cells * n_times, n_ids), columns=list(trajectory.ids)
+        trajectory.values.reshape(n_here * n_times, n_ids), columns=list(trajectory.ids)
     )
     if "time" in trajectory.ids:
         raise DataError("the model calls something 'time', which is a column of its own; rename it")
-    table.insert(0, "time", np.tile(trajectory.times, n_cells))
-    if n_cells != 1:
+    table.insert(0, "time", np.tile(trajectory.times, n_here))
+    if (n_here if n_cells is None else n_cells) != 1:
         name = CELL_NUMBER if CELL in trajectory.ids else CELL
-        table.insert(0, name, np.repeat(np.arange(n_cells), n_times))
+        table.insert(0, name, np.repeat(np.arange(first, first + n_here), n_times))
     return table
 
 

@@ -50,7 +50,8 @@ class Course:
 
     held: what the parameters ``held_columns`` are set to when a cell has stopped.
     time: (cells,); states: (cells, n); parameters: (cells, m), the last of them the time of the
-    next delayed event where there are events.
+    next delayed event where there are events. first: the number of the first cell in its
+    population, for messages.
     """
 
     problem: Problem
@@ -66,6 +67,7 @@ class Course:
     parameters: Floats
     agendas: list[Agenda]
     stretches: Stretches | None = None
+    first: int = 0
     pasts: list[Past] = field(init=False)
     next: NDArray[np.int64] = field(init=False)
     stops: NDArray[np.int64] = field(init=False)
@@ -119,7 +121,7 @@ class Course:
             self.states[chosen] = self._consistent(chosen)
         except NotConverged as error:
             if len(chosen) == 1:
-                raise NotConverged(f"cell {chosen[0]}, alone: {error}") from error
+                raise NotConverged(f"cell {self.first + chosen[0]}, alone: {error}") from error
             for cell in chosen:  # so that the error names the cell
                 self._settle(np.array([cell]))
             raise
@@ -178,8 +180,8 @@ class Course:
         if found.failed.any():
             row = int(np.argmax(found.failed))
             raise EngineError(
-                f"cell {pending[row]} has no solution beyond time {found.cells.time[row]:g}: "
-                f"{found.word(row)}"
+                f"cell {self.first + pending[row]} has no solution beyond time "
+                f"{found.cells.time[row]:g}: {found.word(row)}"
             )
         after = found.cells.following
         for row, cell in enumerate(pending):
@@ -200,7 +202,7 @@ class Course:
                     self.parameters[one], times[first:],
                 )  # fmt: skip
             except EngineError as error:
-                raise EngineError(f"cell {cell}: {error}") from error
+                raise EngineError(f"cell {self.first + cell}: {error}") from error
             if begin > by.begin:  # a jump of a delayed value is told as it is after it
                 self.record.write(
                     int(cell), self._rows(begin, self.same), before, self.parameters[cell]
@@ -215,6 +217,6 @@ class Course:
         if len(pending) and self.stops[pending].max() > most:
             cell = int(pending[self.stops[pending].argmax()])
             raise EngineError(
-                f"cell {cell} stopped {most} times for events or jumps by time "
+                f"cell {self.first + cell} stopped {most} times for events or jumps by time "
                 f"{self.time[cell]:g}; raise max_steps if the model means that"
             )

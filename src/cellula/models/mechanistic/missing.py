@@ -18,12 +18,14 @@ __all__ = ["check_start"]
 Floats = NDArray[np.float64]
 
 
-def check_start(system: System, time: float, states: Floats, parameters: Floats) -> None:
+def check_start(
+    system: System, time: float, states: Floats, parameters: Floats, first: int = 0
+) -> None:
     """Every state and its rate of change is a finite number at the start, in every cell.
 
-    states: (cells, n); parameters: (cells, m). Raises DataError, naming it, where a value that
-    a rate or a trigger needs was not given, and EngineError where one is not finite for another
-    reason.
+    states: (cells, n); parameters: (cells, m). first: the number of the first cell. Raises
+    DataError, naming it, where a value that a rate or a trigger needs was not given, and
+    EngineError where one is not finite for another reason.
     """
     names = (*system.states, *system.parameters)
     given = np.concatenate([states, parameters], axis=1)
@@ -45,7 +47,7 @@ def check_start(system: System, time: float, states: Floats, parameters: Floats)
     if len(wrong):
         cell, column = wrong[0]
         raise EngineError(
-            f"cell {cell} has no solution beyond time {time:g}: the rate of change of "
+            f"cell {first + cell} has no solution beyond time {time:g}: the rate of change of "
             f"{system.states[column]!r} is {rates[cell, column]:g} there"
         )
 

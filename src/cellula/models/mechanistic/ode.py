@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, final
 
 import numpy as np
@@ -15,15 +15,15 @@ from cellula.core.run import RunContext
 from cellula.core.simulation import Dose, ParameterTable, Schedule, Trajectory, reaction_network
 from cellula.models.mechanistic.course import Course, Record
 from cellula.models.mechanistic.delays import HALF, MIDDLE
-from cellula.models.mechanistic.events import Agenda, event_formulas
+from cellula.models.mechanistic.events import Agenda
 from cellula.models.mechanistic.missing import check_start
-from cellula.models.mechanistic.past import past_formulas
+from cellula.models.mechanistic.prepared import Kept, Prepared
 from cellula.models.mechanistic.setting import setting
-from cellula.models.mechanistic.solver import SolverOptions, problem
+from cellula.models.mechanistic.solver import SolverOptions
 from cellula.models.mechanistic.start import start_values
 from cellula.models.mechanistic.stretch import Stretches
-from cellula.models.mechanistic.system import System, system_of
-from cellula.models.mechanistic.tape import Tape, evaluate, tape
+from cellula.models.mechanistic.system import System
+from cellula.models.mechanistic.tape import evaluate, tape
 
 __all__ = ["Ode"]
 
@@ -33,7 +33,10 @@ Floats = NDArray[np.float64]
 @final
 @dataclass(frozen=True, slots=True)
 class Ode:
-    """Deterministic courses of all cells, with events, doses and rules of any kind."""
+    """Deterministic courses of all cells, with events, doses and rules of any kind.
+
+    kept: the equations of the network that was simulated last; they change no number.
+    """
 
     name: ClassVar[str] = "ode"
     options_type: ClassVar[type[SolverOptions]] = SolverOptions
@@ -41,6 +44,7 @@ class Ode:
     references: ClassVar[tuple[str, ...]] = ("hucka2003",)
 
     options: SolverOptions
+    kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
     def simulate(
         self,
@@ -57,28 +61,27 @@ class Ode:
         """
         _check_times(times)
         network = reaction_network(network, self.name)
-        system = system_of(network)
+        made = self.kept.of(network)
+        system = made.system
         _check_cells(system, cells)
         _check_doses(system, doses, float(times[0]))
         given = [dose.time for dose in doses.doses if dose.time <= times[-1]]
         grid = np.union1d(times, given)
-        course = self._course(system, cells, doses, grid, run.threads)
+        course = self._course(made, cells, doses, grid, run.threads)
         course.start()
-        check_start(system, float(times[0]), course.states, course.parameters)
+        check_start(system, float(times[0]), course.states, course.parameters, cells.first)
         for dose in doses.doses:
             if dose.time <= times[-1]:
                 course.to(int(np.searchsorted(grid, dose.time)))
                 _give(dose, system, course)
         course.to(len(grid) - 1)
         rows = np.searchsorted(grid, times)
-        return Trajectory(network.ids, times.copy(), _observed(system, course, rows))
+        return Trajectory(network.ids, times.copy(), _observed(made, course, rows))
 
     def _course(
-        self, system: System, cells: ParameterTable, doses: Schedule, grid: Floats, threads: int
+        self, made: Prepared, cells: ParameterTable, doses: Schedule, grid: Floats, threads: int
     ) -> Course:
-        solved = problem(
-            system.states, system.parameters, system.derivatives, system.n_algebraic, system.roots
-        )
+        system = made.system
         values = start_values(system.start, system.network, cells, float(grid[0]))
         columns = [*system.states, *system.parameters]
         held = np.empty((len(cells), len(columns)))
@@ -92,18 +95,16 @@ class Ode:
             np.empty((len(cells), len(grid), len(changing))),
             changing,
         )
-        events = event_formulas(system)
         initial = np.array([event.initial_trigger for event in system.events], dtype=np.bool_)
         agendas = [Agenda(initial.copy()) for _ in range(len(cells))] if system.events else []
         stretches, scales = None, _scales(system, float(grid[0]))
-        if system.delays:
+        if made.past is not None:
             span = float(grid[0]), float(grid[-1])
-            past = past_formulas(system)
-            stretches = Stretches(solved, past, self.options, scales, *span)
+            stretches = Stretches(made.problem, made.past, self.options, scales, *span)
         return Course(
-            solved, events, _held(system), _held_columns(system), self.options, threads,
+            made.problem, made.events, made.held, _held_columns(system), self.options, threads,
             scales, record, np.full(len(cells), grid[0]), held[:, :n].copy(),
-            held[:, n:].copy(), agendas, stretches,
+            held[:, n:].copy(), agendas, stretches, cells.first,
         )  # fmt: skip
 
 
@@ -121,10 +122,6 @@ def _scales(system: System, time: float) -> Floats:
         if name in scales and name != species.id and np.isfinite(size) and size > 0:
             scales[name] = size
     return np.array(list(scales.values()))
-
-
-def _held(system: System) -> Tape:
-    return tape(list(system.held.values()), system.states, system.parameters)
 
 
 def _held_columns(system: System) -> slice:
@@ -192,14 +189,12 @@ def _give(dose: Dose, system: System, course: Course) -> None:
     course.look(np.arange(len(time)), ahead=course.same)
 
 
-def _observed(system: System, course: Course, rows: NDArray[np.intp]) -> Floats:
+def _observed(made: Prepared, course: Course, rows: NDArray[np.intp]) -> Floats:
     """Every id of the network at the times of some rows: (cells, rows, ids)."""
-    ids = system.network.ids
-    formulas = tape([system.observed[id] for id in ids], system.states, system.parameters)
-    values = np.empty((len(course.time), len(rows), len(ids)))
+    values = np.empty((len(course.time), len(rows), len(made.observed.outputs)))
     parameters = course.parameters.copy()
     for k, row in enumerate(rows):
         parameters[:, course.record.columns] = course.record.parameters[:, row]
         time = float(course.record.times[row])
-        values[:, k] = evaluate(formulas, time, course.record.states[:, row], parameters)
+        values[:, k] = evaluate(made.observed, time, course.record.states[:, row], parameters)
     return values
