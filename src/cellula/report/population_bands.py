@@ -71,15 +71,15 @@ def _panel(courses: Trajectory, id: str) -> list[Markup]:
     if len(times) < 2:
         raise DataError("a band needs two times or more; ask for more points")
     low, high = min(0.0, float(told.min())), max(0.0, float(told.max()))
-    x = Scale(float(times[0]), float(times[-1]), LEFT, PANEL - 16)
+    x = Scale(float(times[0]), float(times[-1]), LEFT, PANEL - 26)
     y = Scale(low, high if high > low else low + 1.0, RISE - 46, 22)
-    parts = [label(LEFT, 12, shorten(id, PANEL - LEFT - 16), style="ink")]
+    parts = [label(LEFT, 12, shorten(id, PANEL - LEFT - 26), style="ink")]
     for value in ticks(y.low, y.high, 4):
-        parts.append(line(LEFT, y(value), PANEL - 16, y(value), "ax" if value == 0 else "grid"))
+        parts.append(line(LEFT, y(value), PANEL - 26, y(value), "ax" if value == 0 else "grid"))
         parts.append(label(LEFT - 6, y(value) + 4, axis_number(value), anchor="end"))
     for value in ticks(x.low, x.high, 4):
         parts.append(label(x(value), RISE - 30, axis_number(value), anchor="middle"))
-    parts.append(label(PANEL - 16, RISE - 14, "time", anchor="end"))
+    parts.append(label(PANEL - 26, RISE - 14, "time", anchor="end"))
     for run in _runs(np.asarray(np.isfinite(found).all(axis=0))):
         parts += _drawn(found[:, run], times[run], x, y, len(courses.values) > 1)
     return parts
