@@ -14,7 +14,8 @@ from cellula.core.evidence import Evidence
 from cellula.core.gate import FEEDBACK, Feedback, Loop, Outcome, Slot, Verdict
 from cellula.core.metric import Score, Terms
 from cellula.core.model import Options
-from cellula.core.network import Compartment, Network, Parameter, Reaction, Species
+from cellula.core.expression import Symbol
+from cellula.core.network import Compartment, Network, Parameter, Participant, Reaction, Species
 from cellula.core.perturbation import Perturbation, PerturbationKind, components
 from cellula.core.simulation import Dose, ParameterTable, Schedule, Trajectory
 from cellula.core.value_type import ValueType
@@ -112,7 +113,7 @@ def test_a_network_refuses_repeated_and_unknown_ids() -> None:
     network = decay()
     with pytest.raises(DataError, match="id 'A' is used twice"):
         replace(network, parameters=(Parameter("A", 1.0),))
-    stray = Reaction("r", {"A": 1.0}, {"C": 1.0}, "k")
+    stray = Reaction("r", (Participant("A"),), (Participant("C"),), Symbol("k"))
     with pytest.raises(DataError, match="'r' names 'C', which is no species of network 'decay'"):
         replace(network, reactions=(stray,))
     assert Network("empty", (Compartment("c"),), (Species("s", "c"),)).reactions == ()

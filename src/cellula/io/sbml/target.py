@@ -13,7 +13,7 @@ from cellula.io.sbml.names import Names
 from cellula.io.unit_text import UnitFactor, parsed_unit
 from cellula.io.xml_text import Xml
 
-__all__ = ["Target", "event_ids", "factors_in", "fitting_ids", "sbml_ids", "target_for"]
+__all__ = ["SID", "Target", "event_ids", "factors_in", "fitting_ids", "sbml_ids", "target_for"]
 
 #: What an id may be in SBML.
 SID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
