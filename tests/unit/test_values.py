@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from cellula.core.errors import DataError
 from cellula.core.evidence import Evidence
+from cellula.core.expression import Symbol
 from cellula.core.gate import FEEDBACK, Feedback, Loop, Outcome, Slot, Verdict
 from cellula.core.metric import Score, Terms
 from cellula.core.model import Options
-from cellula.core.expression import Symbol
 from cellula.core.network import Compartment, Network, Parameter, Participant, Reaction, Species
 from cellula.core.perturbation import Perturbation, PerturbationKind, components
 from cellula.core.simulation import Dose, ParameterTable, Schedule, Trajectory
