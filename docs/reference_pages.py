@@ -27,7 +27,10 @@ CONTRACTS: Mapping[str, str] = {
     "model": "Model, fitted, state",
     "transform": "Steps on data",
     "reader": "File formats",
+    "expression": "Formulas of mechanistic models",
     "network": "The intermediate form of a mechanistic model",
+    "flux": "Flux balance of a network",
+    "logic": "Logic models",
     "simulation": "Simulators and trajectories",
     "comparison": "Observed beside predicted",
     "metric": "Metrics and scores",
@@ -47,6 +50,7 @@ PLUGINS: Mapping[str, str] = {
     "transform": "transforms",
     "reader": "readers",
     "writer": "writers",
+    "simulator": "simulators",
 }
 SECTIONS = ("study_file", "command_line")
 #: A signature that is longer has a line for each parameter.

@@ -88,7 +88,7 @@ class SignedEdge:
 
 @dataclass(frozen=True, slots=True)
 class SignedGraph:
-    """What is known beforehand of who acts on whom: a prior network [saez-rodriguez2009]_.
+    """What is known beforehand of who acts on whom: a prior network [saezrodriguez2009]_.
 
     Raises DataError on a sign that is not 1 or -1, and on an edge that stands twice.
     """
@@ -117,7 +117,7 @@ class SignedGraph:
 
 @dataclass(frozen=True, slots=True)
 class PerturbationTable:
-    """What was measured under which cues, as MIDAS tables say it [saez-rodriguez2008]_.
+    """What was measured under which cues, as MIDAS tables say it [saezrodriguez2008]_.
 
     stimuli, inhibitors: what was added, an inhibitor under the name of what it inhibits.
     stimulated: (conditions, stimuli), inhibited: (conditions, inhibitors), whether it was there.

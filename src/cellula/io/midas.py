@@ -22,7 +22,7 @@ STIMULUS, INHIBITOR, CELL_LINE = "Stimuli", "Inhibitors", "CellLine"
 
 @final
 class Midas:
-    """Reads a MIDAS table [saez-rodriguez2008]_ as conditions x times x readouts.
+    """Reads a MIDAS table [saezrodriguez2008]_ as conditions x times x readouts.
 
     A column ``TR:name`` is a cue, 1 where it was given: ``TR:name:Inhibitors``, or a name that ends
     in i as CellNOpt writes (``TR:MEKi``), inhibits MEK, any other stimulates; ``TR:...:CellLine``

@@ -23,7 +23,7 @@ GATE = re.compile(r"and\d+")
 
 @final
 class Sif:
-    """Reads and writes lines of source, sign and target [saez-rodriguez2009]_.
+    """Reads and writes lines of source, sign and target [saezrodriguez2009]_.
 
     They are separated by tabs, or by spaces where the line has no tab. The sign is 1 or -1, or
     ``activates`` or ``inhibits``; the third column may name several targets.

@@ -55,7 +55,7 @@ class TrainedLogic:
 def train_logic(
     graph: SignedGraph, table: PerturbationTable, options: LogicTrainingOptions | None = None
 ) -> TrainedLogic:
-    """The part of a prior network that best explains a table [saez-rodriguez2009]_ [mitsos2009]_.
+    """The part of a prior network that best explains a table [saezrodriguez2009]_ [mitsos2009]_.
 
     The graph is compressed to what is perturbed or measured, its edges are joined to ANDs, and
     of these hyperedges those are chosen whose steady state under every condition has the smallest

@@ -33,7 +33,7 @@ class Hyperedge:
 def compressed(
     graph: SignedGraph, perturbed: Collection[str], measured: Collection[str]
 ) -> tuple[Edge, ...]:
-    """The edges between what can be seen and changed [saez-rodriguez2009]_.
+    """The edges between what can be seen and changed [saezrodriguez2009]_.
 
     A node that no perturbed one reaches, or that reaches no measured one, is left out. A node that
     is neither perturbed nor measured and has one source, or one target, gives way to edges from its
