@@ -13,10 +13,13 @@ from anndata import AnnData
 
 from cellula.core import registry
 from cellula.core.errors import DataError
+from cellula.core.expression import Symbol
+from cellula.core.logic import Component, LogicNetwork
 from cellula.io.conversion import convert
 from cellula.io.differences import differences
 from cellula.io.formats import read, suffixes, write
 from cellula.testing.multimodal import two_modalities
+from cellula.testing.simulator import decay
 
 
 def plain() -> AnnData:
@@ -56,7 +59,31 @@ def test_a_round_trip_through_every_format_is_exact(suffix: str, tmp_path: Path)
 def test_every_writer_is_among_them() -> None:
     others = {".h5mu", ".feature_bc_matrix", ".vcc", ".vcc2026.h5ad"}
     same = {".csv.gz", ".txt.gz", ".tsv", ".pq"}
-    assert set(suffixes("writer")) == {*MATRIX, *TABLE} | others | same
+    models = {".bnet", ".net", ".sbml", ".sbml.gz", ".sbml.xml", ".sif"}
+    assert set(suffixes("writer")) == {*MATRIX, *TABLE} | others | same | models
+
+
+@pytest.mark.requirement("S3")
+def test_models_become_models(tmp_path: Path) -> None:
+    write(decay(), tmp_path / "a.sbml")
+    assert convert(tmp_path / "a.sbml", tmp_path / "b.sbml.xml").profiles == len(decay().ids)
+    assert read(tmp_path / "b.sbml.xml") == decay()
+    logic = LogicNetwork("l", (Component("a", None), Component("b", Symbol("a"))))
+    write(logic, tmp_path / "l.bnet")
+    assert convert(tmp_path / "l.bnet", tmp_path / "l.sbml").lost == ()
+    assert convert(tmp_path / "l.sbml", tmp_path / "again.bnet").lost == ()
+
+
+@pytest.mark.parametrize("suffix", [".h5ad", ".csv", ".h5mu", ".gct"])
+def test_a_model_is_no_matrix_and_a_matrix_no_model(suffix: str, tmp_path: Path) -> None:
+    write(decay(), tmp_path / "a.sbml")
+    with pytest.raises(DataError, match="Network"):
+        convert(tmp_path / "a.sbml", tmp_path / f"b{suffix}")
+    write(plain(), tmp_path / "c.h5ad")
+    for model in (".sbml", ".bnet", ".net", ".sif"):
+        with pytest.raises(DataError, match=r"AnnData"):
+            convert(tmp_path / "c.h5ad", tmp_path / f"d{model}")
+    assert not list(tmp_path.glob("[bd].*"))
 
 
 @pytest.mark.parametrize("suffix", [".gct", ".gctx", ".csv", ".parquet", ".feature_bc_matrix"])

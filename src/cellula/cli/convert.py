@@ -49,7 +49,7 @@ def convert(
     if as_json:
         print_json({"out": str(out), "conversion": done})
         return
-    width = "rows" if done.readouts is None else f"profiles x {done.readouts} readouts"
+    width = "rows or ids" if done.readouts is None else f"profiles x {done.readouts} readouts"
     say(f"wrote    {out}: {done.profiles} {width} ({done.target})")
     for part in done.lost:
         say(f"left out {part}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +13,8 @@ from anndata import AnnData
 
 from cellula.core import registry
 from cellula.core.errors import DataError
+from cellula.core.logic import LogicNetwork, SignedGraph
+from cellula.core.network import Network
 from cellula.io.differences import differences
 from cellula.io.formats import read, writer_of
 from cellula.io.parts import reduced
@@ -28,7 +30,10 @@ ONE = "values"
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What a conversion wrote: the formats, and the parts that were left out (with ``is_cut``)."""
+    """What a conversion wrote: the formats, and the parts that were left out (with ``is_cut``).
+
+    profiles: rows of a table, profiles of a matrix, ids of a model. readouts: of a matrix alone.
+    """
 
     source: str
     target: str
@@ -59,24 +64,45 @@ def convert(
     _require_free(source, out, is_replaced=is_replaced)
     writer = writer_of(out) if to is None else registry.load("writer", to)()
     content = read(source, format)
-    fitted, lost = _fitted(content, writer, modality, readouts, source.name)
+    lost: tuple[str, ...] = ()
+    if is_dataclass(content):
+        asks = modality is not None or bool(readouts)
+        fitted = _model(content, writer, source.name, asks=asks)
+    else:
+        fitted, lost = _fitted(content, writer, modality, readouts, source.name)
     if lost and not is_cut:
         raise DataError(_refusal(out, writer.name, lost))
     changed = _changed(fitted, writer, out)
     if changed and not is_cut:
         raise DataError(_refusal(out, writer.name, changed))
     writer.write(fitted, out)
-    shape = fitted.shape
-    is_table = isinstance(fitted, pd.DataFrame)
-    return Conversion(
-        source.name, writer.name, (*lost, *changed), shape[0], None if is_table else shape[1]
-    )
+    return Conversion(source.name, writer.name, (*lost, *changed), *_size(fitted))
+
+
+def _size(content: Any) -> tuple[int, int | None]:
+    if _is_model(content):
+        return len(content.ids), None
+    return content.shape[0], None if isinstance(content, pd.DataFrame) else content.shape[1]
+
+
+def _model(content: Any, writer: Any, file: str, *, asks: bool) -> Any:
+    """A model as it is; DataError where it is asked for what matrices have."""
+    if hasattr(writer, "takes") or asks or not _is_model(content):
+        raise DataError(
+            f"{file} holds a {type(content).__name__}: it has no matrix, modality or readout "
+            "column; write it in a format of its own kind (.sbml, .net, .bnet, .sif)"
+        )
+    return content
+
+
+def _is_model(content: Any) -> bool:
+    return isinstance(content, Network | LogicNetwork | SignedGraph)
 
 
 def _refusal(out: Path, format: str, lost: Sequence[str]) -> str:
     return (
         f"{out.name}: {format} cannot hold {'; '.join(lost)}; write another format (.h5ad holds "
-        "them, several modalities .h5mu), or leave them out: --drop"
+        "all of a matrix, .h5mu several modalities), or leave them out: --drop"
     )
 
 

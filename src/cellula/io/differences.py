@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,18 @@ def differences(wrote: Any, read: Any) -> tuple[str, ...]:
     return tuple(_any(wrote, read))
 
 
+def _models(wrote: Any, read: Any) -> Iterator[str]:
+    """The fields of two models that differ; the id may be the file's name."""
+    for one in fields(wrote):
+        if one.name != "id" and getattr(wrote, one.name) != getattr(read, one.name):
+            yield f"the {one.name} of the model as they are"
+
+
 def _any(wrote: Any, read: Any) -> Iterator[str]:
     if isinstance(wrote, pd.DataFrame) and isinstance(read, pd.DataFrame):
         yield from _tables(wrote, read, "the table")
+    elif is_dataclass(wrote) and type(wrote) is type(read):
+        yield from _models(wrote, read)
     elif isinstance(wrote, AnnData) and isinstance(read, AnnData):
         yield from _matrices(wrote, read)
     elif type(wrote) is type(read) and hasattr(wrote, "mod"):
