@@ -8,7 +8,6 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal, final
 
-import COPASI
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -23,13 +22,14 @@ from cellula.core.request import check_molecules
 from cellula.core.run import RunContext
 from cellula.core.simulation import ParameterTable, Schedule, Trajectory, reaction_network
 from cellula.core.variant import Treated, treated
+from cellula.engines.copasi.library import COPASI
 from cellula.io.sbml import sbml_ids, sbml_text
 
 __all__ = ["Copasi", "CopasiOptions"]
 
 #: As package registries call it.
 PACKAGE = "python-copasi"
-_COPASI: Any = COPASI  # COPASI has no types
+_COPASI: Any = COPASI  # it has no types
 #: What COPASI 4.48 imports without a word and simulates as if it were not there.
 UNKNOWN = (
     "algebraic_rule",

@@ -1,0 +1,1 @@
+"""COPASI behind the contract of simulators."""
