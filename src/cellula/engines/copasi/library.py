@@ -1,16 +1,27 @@
-"""COPASI's library, loaded without what loading it does to the process.
+"""COPASI's library, without what it does to the process.
 
-On import it sets the locale to C, after which Python reads and writes text as ASCII.
+When it is loaded, and when it reads a model, it sets the locale to C, after which Python reads
+and writes text as ASCII.
 """
 
 from __future__ import annotations
 
 import locale
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-BEFORE = locale.setlocale(locale.LC_ALL)
+__all__ = ["COPASI", "kept_locale"]
 
-import COPASI  # noqa: E402
 
-locale.setlocale(locale.LC_ALL, BEFORE)
+@contextmanager
+def kept_locale() -> Iterator[None]:
+    """Within the block COPASI may set the locale; after it, it is as before."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
 
-__all__ = ["COPASI"]
+
+with kept_locale():
+    import COPASI

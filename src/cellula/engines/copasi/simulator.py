@@ -22,7 +22,7 @@ from cellula.core.request import check_molecules
 from cellula.core.run import RunContext
 from cellula.core.simulation import ParameterTable, Schedule, Trajectory, reaction_network
 from cellula.core.variant import Treated, treated
-from cellula.engines.copasi.library import COPASI
+from cellula.engines.copasi.library import COPASI, kept_locale
 from cellula.io.sbml import sbml_ids, sbml_text
 
 __all__ = ["Copasi", "CopasiOptions"]
@@ -96,7 +96,8 @@ class Copasi:
         refused(given, UNKNOWN, f"COPASI {self.version}")
         asked = treated(given, cells, doses, times, has_rates=False)
         courses = self._courses(asked, each_cell(asked.network, cells, run), times)
-        return gathered(given.ids, times, courses, run)
+        with kept_locale():
+            return gathered(given.ids, times, courses, run)
 
     def _courses(
         self, asked: Treated, cells: Iterable[Cell], times: NDArray[np.float64]
