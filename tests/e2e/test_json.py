@@ -96,6 +96,7 @@ WORDS = {
     "evaluate": f"--real cells.h5ad --pred cells.h5ad --roles {ROLES} --metric rmse --no-embedding"
     " --out scored",
     "simulate": "decay.xml --end 2 --points 3 --engine roadrunner,copasi --out course.csv",
+    "route": "apoptosis --mechanism kinetics",
     "engine list": "--folder engines",
     "engine install": "bionetgen --folder engines",
     "demo": "--workspace demo",

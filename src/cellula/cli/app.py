@@ -20,6 +20,7 @@ from cellula.cli import (
     perturb,
     plugins,
     predict,
+    route,
     simulate,
     study,
     verify,
@@ -51,6 +52,7 @@ app.command("perturb")(perturb.perturb)
 app.command("evaluate")(evaluate.evaluate)
 app.command("explain")(explain.explain)
 app.command("simulate")(simulate.simulate)
+app.command("route")(route.route)
 app.add_typer(engine.app, name="engine")
 app.command("cite")(cite.cite)
 app.command("plugins")(plugins.plugins)
