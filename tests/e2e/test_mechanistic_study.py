@@ -90,3 +90,25 @@ def test_a_network_wins_a_claim_of_unseen_doses(shell: Shell) -> None:
     said = shell("run", "study/study.toml", "--data", "data", "--register")
     assert "tier T1 reached" in said
     assert "anchored_score · unseen-dose · rmse@1 .9" in said
+
+
+#: The same model, with the highest dose tuned inside training: a model that is made of it.
+TUNED = STUDY.replace(
+    'kind = "mechanistic_model"\n[model.options]\n',
+    'kind = "tuned"\n[model.options]\nmodel = "mechanistic_model"\n[model.options.options]\n',
+)
+
+
+@pytest.mark.parametrize("text", [STUDY, TUNED])
+def test_a_file_of_a_model_is_registered_as_the_data_are(shell: Shell, text: str) -> None:
+    assert "tuned" in TUNED
+    lay_out()
+    Path("study/study.toml").write_text(text)
+    shell("register", "study/study.toml", "--data", "data")
+    table = Path("data/targets.csv")
+    table.write_text(table.read_text().replace(",1e-6", ",2e-6"))
+    said = shell("run", "study/study.toml", "--data", "data", exit_code=1)
+    assert "targets.csv: not the file that was registered" in said
+    table.unlink()
+    said = shell("check", "study/study.toml", "--data", "data", exit_code=1)
+    assert "'pathway' names data/targets.csv, and there is no such file" in said

@@ -28,6 +28,8 @@ __all__ = [
     "Model",
     "Options",
     "State",
+    "located",
+    "model_files",
 ]
 
 
@@ -93,7 +95,11 @@ class Composed(Protocol):
 
 @runtime_checkable
 class Located(Protocol):
-    """A model whose options name files."""
+    """A model whose options name files, or those of a model that it is made of."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it reads, as it would open them."""
 
     def within(self, folder: Path) -> Self:
         """The same model with relative paths that start from ``folder``: that of a study's data."""
@@ -157,3 +163,13 @@ class Model(Protocol):
 
     def restore(self, state: State) -> Fitted:
         """The fitted object whose :meth:`Fitted.state` this is."""
+
+
+def located(model: Model, folder: Path) -> Model:
+    """The model with relative paths that start from ``folder``; itself where it names none."""
+    return model.within(folder) if isinstance(model, Located) else model
+
+
+def model_files(model: Model) -> tuple[Path, ...]:
+    """The files that a model reads; none where it names none."""
+    return model.files if isinstance(model, Located) else ()

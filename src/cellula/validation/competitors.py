@@ -8,11 +8,19 @@ from typing import Any
 
 from cellula.core import registry
 from cellula.core.dataset import Dataset
-from cellula.core.errors import MissingExtra, PluginError, StudyError
-from cellula.core.model import Capabilities, Composed, Located, Model
+from cellula.core.errors import DataError, MissingExtra, PluginError, StudyError
+from cellula.core.model import Capabilities, Composed, Model, located, model_files
+from cellula.io.digest import hash_source
 from cellula.validation.study import Claim, ModelChoice, Study
 
-__all__ = ["BASELINES", "Competitor", "competitors", "model_mistakes", "study_models"]
+__all__ = [
+    "BASELINES",
+    "Competitor",
+    "competitors",
+    "model_digests",
+    "model_mistakes",
+    "study_models",
+]
 
 #: What every score is anchored to; always fitted, whether a study names them or not.
 BASELINES = ("mean_response", "control")
@@ -58,10 +66,24 @@ def study_models(study: Study, data: Dataset, folder: Path | None = None) -> tup
     return (*_implied(named, data), *sorted(chosen, key=lambda one: not one.is_baseline))
 
 
+def model_digests(models: tuple[Competitor, ...], folder: Path) -> dict[str, str]:
+    """Path, from ``folder``, of every file that a model reads -> its SHA-256.
+
+    Raises DataError, naming the model, on a file that is not there.
+    """
+    found: dict[str, str] = {}
+    for one in models:
+        for path in model_files(one.model):
+            if not path.is_file():
+                raise DataError(f"model {one.id!r} names {path}, and there is no such file")
+            near = path.relative_to(folder) if path.is_relative_to(folder) else path
+            found[near.as_posix()] = hash_source(path)
+    return dict(sorted(found.items()))
+
+
 def _competitor(choice: ModelChoice, folder: Path = Path()) -> Competitor:
     model: Model = registry.create("model", choice.kind, choice.options)
-    if isinstance(model, Located):
-        model = model.within(folder)
+    model = located(model, folder)
     return Competitor(choice.id, choice.kind, model, choice.seeds, choice.kind in BASELINES)
 
 

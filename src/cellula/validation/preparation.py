@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from cellula.data.open import open_dataset
 from cellula.data.splits import Fold, split
 from cellula.io.parquet import frame_bytes
 from cellula.validation.answers import ClaimTask, load_metric
-from cellula.validation.competitors import competitors, model_mistakes, study_models
+from cellula.validation.competitors import competitors, model_digests, model_mistakes, study_models
 from cellula.validation.document import read_document
 from cellula.validation.harmonising import harmonise_mistakes, harmonised
 from cellula.validation.intervals import interval_mistakes, interval_plan
@@ -28,7 +28,10 @@ __all__ = ["PreparedStudy", "prepare", "split_files"]
 
 @dataclass(frozen=True, slots=True)
 class PreparedStudy:
-    """A study with its data open and its claims split; no label has been looked at."""
+    """A study with its data open and its claims split; no label has been looked at.
+
+    files: path -> SHA-256 of what models read beside the data.
+    """
 
     study: Study
     source: bytes
@@ -36,6 +39,7 @@ class PreparedStudy:
     data: Dataset
     digest: str
     tasks: tuple[ClaimTask, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def task(self, claim: str) -> ClaimTask:
         """The task of a claim by its id."""
@@ -53,6 +57,7 @@ def prepare(path: Path, cache: Path | None = None, folder: Path | None = None) -
     _check_plugins(study, path.name)
     data = open_dataset(study.data, folder or path.parent, cache)
     models = study_models(study, data, folder or path.parent)
+    files = model_digests(models, folder or path.parent)
     tasks = []
     for claim in study.claim:
         unit = _unit(claim, data)
@@ -68,7 +73,7 @@ def prepare(path: Path, cache: Path | None = None, folder: Path | None = None) -
             )
         )
     return PreparedStudy(
-        study, source, path.name, data, data.digest(), harmonised(study, tuple(tasks))
+        study, source, path.name, data, data.digest(), harmonised(study, tuple(tasks)), files
     )
 
 

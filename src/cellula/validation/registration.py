@@ -130,6 +130,7 @@ def _statement(
         "key": workspace.key.fingerprint,
         "data": dict(prepared.data.provenance.sources),
         "digest": prepared.digest,
+        "files": dict(prepared.files),
         "splits": splits,
         "sealed": sealed,
         "amends": None if amendment is None else amendment.amends,
@@ -181,6 +182,13 @@ def registration_of(prepared: PreparedStudy, workspace: Workspace) -> Registrati
 
 
 def _check_data(prepared: PreparedStudy, known: Registration) -> None:
+    promised = known.statement["files"]
+    other = [name for name in promised if prepared.files.get(name) != promised[name]]
+    if other:
+        raise EvidenceError(
+            f"{', '.join(other)}: not the file that was registered, and a model reads it; restore "
+            f'it, or make a new version of the study: cellula amend {prepared.name} --reason "..."'
+        )
     if known.statement["digest"] != prepared.digest:
         registered = known.statement["data"]
         now = prepared.data.provenance.sources

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -15,7 +16,15 @@ from cellula.core.canonical import canonical_json
 from cellula.core.claim import ClaimKind
 from cellula.core.dataset import Dataset
 from cellula.core.errors import NotConverged
-from cellula.core.model import Capabilities, Fitted, Model, Options, State
+from cellula.core.model import (
+    Capabilities,
+    Fitted,
+    Model,
+    Options,
+    State,
+    located,
+    model_files,
+)
 from cellula.core.prediction import Prediction
 from cellula.core.query import QueryTable
 from cellula.core.run import RunContext, each, elsewhere
@@ -94,6 +103,7 @@ class Tuned:
     """
 
     options: TunedOptions
+    folder: Path = Path()
 
     name: ClassVar[str] = "tuned"
     options_type: ClassVar[type[Options]] = TunedOptions
@@ -123,6 +133,15 @@ class Tuned:
         """See :class:`cellula.core.model.Composed`."""
         return (self._model({}),)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """See :class:`cellula.core.model.Located`."""
+        return model_files(self._model({}))
+
+    def within(self, folder: Path) -> Self:
+        """See :class:`cellula.core.model.Located`."""
+        return Tuned(self.options, folder)
+
     def _model(self, chosen: Mapping[str, Any]) -> Model:
         options = _plain(self.options.options)
         for name, value in chosen.items():
@@ -132,7 +151,7 @@ class Tuned:
                 place = place.setdefault(part, {})
             place[last] = value
         found: Model = registry.create("model", self.options.model, options)
-        return found
+        return located(found, self.folder)
 
     def _search(self, train: Dataset, valid: Dataset, run: RunContext) -> Mapping[str, Any]:
         """The setting with the least error; the first of equals."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -16,7 +17,15 @@ from cellula.core.claim import ClaimKind
 from cellula.core.dataset import Dataset
 from cellula.core.errors import DataError
 from cellula.core.matrix import loaded
-from cellula.core.model import Capabilities, Fitted, Model, Options, State
+from cellula.core.model import (
+    Capabilities,
+    Fitted,
+    Model,
+    Options,
+    State,
+    located,
+    model_files,
+)
 from cellula.core.nested import inner_state, nested_state
 from cellula.core.prediction import Population, Prediction
 from cellula.core.query import QueryTable
@@ -68,6 +77,7 @@ class DeepEnsemble:
     """
 
     options: DeepEnsembleOptions
+    folder: Path = Path()
 
     name: ClassVar[str] = "deep_ensemble"
     options_type: ClassVar[type[Options]] = DeepEnsembleOptions
@@ -80,7 +90,7 @@ class DeepEnsemble:
         Raises what a member raises, and DataError where all members are the same.
         """
         tasks = [
-            _Task(self.options, self._part(train, run.child("part", number)), valid, stream)
+            _Task(self._model(), self._part(train, run.child("part", number)), valid, stream)
             for number in range(self.options.n_members)
             for stream in [run.child("member", number)]
         ]
@@ -107,8 +117,17 @@ class DeepEnsemble:
         """See :class:`cellula.core.model.Composed`."""
         return (self._model(),)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """See :class:`cellula.core.model.Located`."""
+        return model_files(self._model())
+
+    def within(self, folder: Path) -> Self:
+        """See :class:`cellula.core.model.Located`."""
+        return DeepEnsemble(self.options, folder)
+
     def _model(self) -> Model:
-        return _model(self.options)
+        return _model(self.options, self.folder)
 
     def _part(self, train: Dataset, run: RunContext) -> Dataset:
         """All of training, or the controls and the profiles of a share of the labels."""
@@ -147,19 +166,19 @@ class FittedDeepEnsemble:
 class _Task:
     """A member to be fitted: all that travels."""
 
-    options: DeepEnsembleOptions
+    model: Model
     train: Dataset
     valid: Dataset | None
     run: RunContext
 
 
-def _model(options: DeepEnsembleOptions) -> Model:
+def _model(options: DeepEnsembleOptions, folder: Path) -> Model:
     found: Model = registry.create("model", options.model, options.options)
-    return found
+    return located(found, folder)
 
 
 def _fitted(task: _Task) -> Fitted:
-    return _model(task.options).fit(task.train, task.valid, task.run)
+    return task.model.fit(task.train, task.valid, task.run)
 
 
 def _state(task: _Task) -> State:

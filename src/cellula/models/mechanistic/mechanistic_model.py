@@ -54,6 +54,13 @@ class MechanisticModel:
     capabilities: ClassVar[Capabilities] = Capabilities(frozenset(ClaimKind), predicts_cells=True)
     references: ClassVar[tuple[str, ...]] = ("hucka2003",)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """See :class:`cellula.core.model.Located`."""
+        targets = self.options.targets
+        named = (self.options.network, *((targets,) if isinstance(targets, Path) else ()))
+        return tuple(self.folder / name for name in named)
+
     def within(self, folder: Path) -> Self:
         """See :class:`cellula.core.model.Located`."""
         return MechanisticModel(self.options, folder)
