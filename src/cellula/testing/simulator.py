@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellula.core.canonical import hash_array, hash_json
-from cellula.core.errors import CellulaError
 from cellula.core.expression import Symbol, apply
 from cellula.core.network import Compartment, Network, Parameter, Participant, Reaction, Species
 from cellula.core.run import RunContext, run_context
-from cellula.core.simulation import Dose, ParameterTable, Schedule, Simulator, Trajectory
+from cellula.core.simulation import Dose, ParameterTable, Schedule
 from cellula.testing.rule import Rules
+from cellula.testing.simulator_trial import SEED, SimulatorTrial
 
 __all__ = ["SimulatorConformance", "decay"]
 
-SEED = 7
 TIMES = np.array([0.0, 0.5, 1.0, 2.0, 4.0])
 
 
@@ -58,16 +57,12 @@ class SimulatorConformance:
 
     def check_declaration(self) -> None:
         """Name, options and references are declared."""
-        rules, simulator = self._rules(), self._simulator()
-        rules.check_declaration(self.plugin, Simulator, simulator)
-        rules.check_references(self.plugin)
-        rules.check_options(self.plugin.options_type, simulator.options)
+        self._trial.check_declaration()
 
     def check_exact(self, run: RunContext) -> None:
         """First-order decay: the exact solution, mass conserved, at the times asked for."""
-        rules, found = self._rules(), self._simulate(run, ParameterTable((), np.zeros((1, 0))))
-        rules.require(isinstance(found, Trajectory), "simulate returns a Trajectory", type(found))
-        rules.require(np.array_equal(found.times, TIMES), "the times are those asked for")
+        rules, found = self._rules, self._trial.simulate(run, ParameterTable((), np.zeros((1, 0))))
+        self._trial.check_form(found)
         rules.require(found.values.shape[0] == 1, "one cell, one course", found.values.shape)
         rules.require({"A", "B"} <= set(found.ids), "every species is there", found.ids)
         self._check_close("A(t) = A(0) exp(-k t)", found.of("A")[0], 2 * np.exp(-0.7 * TIMES))
@@ -75,12 +70,12 @@ class SimulatorConformance:
 
     def check_population(self, run: RunContext) -> None:
         """Every cell has its own parameters, and does not depend on the others."""
-        rules, rates = self._rules(), np.array([0.1, 0.7, 3.0, 0.0, 1.2])
+        rules, rates = self._rules, np.array([0.1, 0.7, 3.0, 0.0, 1.2])
         cells = ParameterTable(("k", "A"), np.column_stack([rates, 1 + rates]))
-        whole = self._simulate(run, cells)
+        whole = self._trial.simulate(run, cells)
         exact = (1 + rates)[:, None] * np.exp(-rates[:, None] * TIMES)
         self._check_close("every cell follows its own parameters", whole.of("A"), exact)
-        alone = [self._simulate(run, part).values for part in cells.batches(2)]
+        alone = [self._trial.simulate(run, part).values for part in cells.batches(2)]
         rules.require(
             np.allclose(np.concatenate(alone), whole.values, rtol=1e-12, atol=1e-15),
             "a cell does not depend on the other cells of its batch",
@@ -91,7 +86,7 @@ class SimulatorConformance:
         for how, value, after in (("set", 5.0, 5.0), ("add", 1.0, None), ("scale", 3.0, None)):
             schedule = Schedule((Dose(1.0, "A", value, how),))  # type: ignore[arg-type]
             cells = ParameterTable((), np.zeros((1, 0)))
-            found = self._simulate(run, cells, schedule).of("A")[0]
+            found = self._trial.simulate(run, cells, schedule).of("A")[0]
             before = 2 * np.exp(-0.7)
             level = after or (before + value if how == "add" else before * value)
             exact = np.where(
@@ -102,11 +97,12 @@ class SimulatorConformance:
 
     def check_repeat(self, run: RunContext) -> None:
         """The same seed gives the same bits; parameters and times are left as they were."""
-        rules = self._rules()
+        rules = self._rules
         cells, times = ParameterTable(("k",), np.array([[0.3], [0.9]])), TIMES.copy()
         before = hash_json([hash_array(cells.values), hash_array(times)])
+        quiet = run_context(SEED, run.scratch, threads=run.threads)
         pair = [
-            self._simulator().simulate(decay(), cells, Schedule(), times, self._run(run)).values
+            self._trial.simulator.simulate(decay(), cells, Schedule(), times, quiet).values
             for _ in range(2)
         ]
         rules.check_same("the same seed, the same trajectory", *pair)
@@ -115,33 +111,17 @@ class SimulatorConformance:
 
     def check_unknown(self, run: RunContext) -> None:
         """An id that the network does not have is an error that names it."""
-        rules = self._rules()
-        stranger = ParameterTable(("never_seen_id",), np.ones((1, 1)))
-        with rules.must_raise(CellulaError, "an unknown parameter is a DataError"):
-            self._simulate(run, stranger)
-        schedule = Schedule((Dose(1.0, "never_seen_id", 1.0),))
-        with rules.must_raise(CellulaError, "an unknown dosed id is a DataError"):
-            self._simulate(run, ParameterTable((), np.zeros((1, 0))), schedule)
+        self._trial.check_unknown(run)
 
     # -- what they share -----------------------------------------------------------------------
     def _check_close(self, rule: str, found: NDArray[np.float64], exact: Any) -> None:
         gap = np.max(np.abs(found - exact) / np.maximum(np.abs(exact), 1e-6))
-        self._rules().require(bool(gap <= self.rtol), rule, f"a relative error of {gap:.2g}")
+        self._rules.require(bool(gap <= self.rtol), rule, f"a relative error of {gap:.2g}")
 
-    def _simulate(
-        self, run: RunContext, cells: ParameterTable, doses: Schedule | None = None
-    ) -> Trajectory:
-        found: Trajectory = self._simulator().simulate(
-            decay(), cells, doses or Schedule(), TIMES.copy(), self._run(run)
-        )
-        return found
-
+    @property
     def _rules(self) -> Rules:
-        return Rules(f"simulator {getattr(self.plugin, 'name', self.plugin)!r}")
+        return self._trial.rules
 
-    def _simulator(self) -> Any:
-        return self.plugin(self.plugin.options_type(**self.options))
-
-    @staticmethod
-    def _run(run: RunContext) -> RunContext:
-        return run_context(SEED, run.scratch, threads=run.threads)
+    @property
+    def _trial(self) -> SimulatorTrial:
+        return SimulatorTrial(self.plugin, self.options, decay(), TIMES)

@@ -9,15 +9,15 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from cellula.core.errors import CellulaError
-from cellula.core.run import RunContext, run_context
-from cellula.core.simulation import Dose, ParameterTable, Schedule, Simulator, Trajectory
+from cellula.core.run import RunContext
+from cellula.core.simulation import Dose, ParameterTable, Schedule
 from cellula.testing.rule import Rules
 from cellula.testing.simulator import decay
+from cellula.testing.simulator_trial import SEED, SimulatorTrial, alike
 
 __all__ = ["StochasticSimulatorConformance"]
 
-SEED, CELLS, MOLECULES, RATE = 7, 1000, 1000.0, 0.7
+CELLS, MOLECULES, RATE = 1000, 1000.0, 0.7
 TIMES = np.array([0.0, 0.5, 1.0, 2.0])
 #: How many standard errors a mean or a variance may be away from the exact one.
 ERRORS = 4.0
@@ -47,17 +47,13 @@ class StochasticSimulatorConformance:
 
     def check_declaration(self) -> None:
         """Name, options and references are declared, and that it is stochastic."""
-        rules, simulator = self._rules(), self._simulator()
-        rules.check_declaration(self.plugin, Simulator, simulator)
-        rules.check_references(self.plugin)
-        rules.check_options(self.plugin.options_type, simulator.options)
-        rules.require(self.plugin.is_stochastic is True, "is_stochastic says so")
+        self._trial.check_declaration()
+        self._rules.require(self.plugin.is_stochastic is True, "is_stochastic says so")
 
     def check_moments(self, run: RunContext) -> None:
         """Means and variances of decay within 4 standard errors; nothing is lost."""
-        rules, found = self._rules(), self._simulate(run, _alike(CELLS))
-        rules.require(isinstance(found, Trajectory), "simulate returns a Trajectory", type(found))
-        rules.require(np.array_equal(found.times, TIMES), "the times are those asked for")
+        rules, found = self._rules, self._trial.simulate(run, alike(CELLS))
+        self._trial.check_form(found)
         rules.require({"A", "B"} <= set(found.ids), "every species is there", found.ids)
         left = found.of("A")
         total = left + found.of("B")
@@ -87,7 +83,7 @@ class StochasticSimulatorConformance:
             ("scale", 3.0, 3 * before, 9 * spread),
         ):
             schedule = Schedule((Dose(1.0, "A", value, how),))  # type: ignore[arg-type]
-            late = self._simulate(run, _alike(CELLS), schedule).of("A")[:, [1, 3]]
+            late = self._trial.simulate(run, alike(CELLS), schedule).of("A")[:, [1, 3]]
             early = np.exp(-RATE * 0.5)
             self._check_mean(
                 f"a dose that is {how} acts at its time",
@@ -98,12 +94,12 @@ class StochasticSimulatorConformance:
 
     def check_repeat(self, run: RunContext) -> None:
         """The same seed gives the same bits, with 1 and 2 threads; another seed others."""
-        rules, cells = self._rules(), _alike(100)
-        pair = [self._simulate(run, cells).values for _ in range(2)]
+        rules, cells = self._rules, alike(100)
+        pair = [self._trial.simulate(run, cells).values for _ in range(2)]
         rules.check_same("the same seed, the same trajectory", *pair)
-        threads = [self._simulate(replace(run, threads=n), cells).values for n in (1, 2)]
+        threads = [self._trial.simulate(replace(run, threads=n), cells).values for n in (1, 2)]
         rules.check_same("the number of threads changes nothing", *threads)
-        other = self._simulate(run, cells, seed=SEED + 1).values
+        other = self._trial.simulate(run, cells, seed=SEED + 1).values
         rules.require(not np.array_equal(pair[0], other), "another seed, another trajectory")
         courses = {course.tobytes() for course in pair[0]}
         rules.require(len(courses) > 90, "every cell has its own chance", len(courses))
@@ -112,23 +108,19 @@ class StochasticSimulatorConformance:
         """A cell follows its own parameters and does not depend on the others."""
         rates = np.linspace(0.0, 2.0, 100)
         cells = ParameterTable(("k", "A"), np.column_stack([rates, 100 + np.arange(100)]))
-        whole = self._simulate(run, cells).values
-        batches = [self._simulate(run, part).values for part in cells.batches(33)]
-        rules = self._rules()
+        whole = self._trial.simulate(run, cells).values
+        batches = [self._trial.simulate(run, part).values for part in cells.batches(33)]
+        rules = self._rules
         rules.check_same("batches give what the whole gives", whole, np.concatenate(batches))
         changed = ParameterTable(cells.ids, np.vstack([cells.values[:50], cells.values[:50]]))
-        again = self._simulate(run, changed).values[:50]
+        again = self._trial.simulate(run, changed).values[:50]
         rules.check_same("a cell does not depend on the others", whole[:50], again)
-        still = self._simulate(run, cells).of("A")[0]
+        still = self._trial.simulate(run, cells).of("A")[0]
         rules.require(bool((still == still[0]).all()), "without a rate nothing happens", still)
 
     def check_unknown(self, run: RunContext) -> None:
         """An id that the network does not have is an error that names it."""
-        rules = self._rules()
-        with rules.must_raise(CellulaError, "an unknown parameter is a DataError"):
-            self._simulate(run, ParameterTable(("never_seen_id",), np.ones((1, 1))))
-        with rules.must_raise(CellulaError, "an unknown dosed id is a DataError"):
-            self._simulate(run, _alike(1), Schedule((Dose(1.0, "never_seen_id", 1.0),)))
+        self._trial.check_unknown(run)
 
     # -- what they share -----------------------------------------------------------------------
     def _check_mean(
@@ -136,34 +128,16 @@ class StochasticSimulatorConformance:
     ) -> None:
         gap = np.abs(found.mean(axis=0) - exact)
         error = np.sqrt(variance / len(found))
-        self._rules().require(
+        self._rules.require(
             bool((gap <= ERRORS * error + 1e-9).all()),
             rule,
             f"means {found.mean(axis=0)}, expected {exact} +- {ERRORS} x {error}",
         )
 
-    def _simulate(
-        self,
-        run: RunContext,
-        cells: ParameterTable,
-        doses: Schedule | None = None,
-        seed: int = SEED,
-    ) -> Trajectory:
-        found: Trajectory = self._simulator().simulate(
-            decay(RATE, MOLECULES),
-            cells,
-            doses or Schedule(),
-            TIMES.copy(),
-            run_context(seed, run.scratch, threads=run.threads),
-        )
-        return found
-
+    @property
     def _rules(self) -> Rules:
-        return Rules(f"simulator {getattr(self.plugin, 'name', self.plugin)!r}")
+        return self._trial.rules
 
-    def _simulator(self) -> Any:
-        return self.plugin(self.plugin.options_type(**self.options))
-
-
-def _alike(n: int) -> ParameterTable:
-    return ParameterTable((), np.zeros((n, 0)))
+    @property
+    def _trial(self) -> SimulatorTrial:
+        return SimulatorTrial(self.plugin, self.options, decay(RATE, MOLECULES), TIMES)
