@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellula.core.errors import DataError, EngineError
+from cellula.core.errors import DataError
 from cellula.core.expression import Expression
 from cellula.core.network import (
     AlgebraicRule,
@@ -147,12 +147,6 @@ def test_a_step_is_no_slope() -> None:
 
 
 def test_refusals_name_what_they_refuse() -> None:
-    fast = Network(
-        "n", (CELL,), (Species("A", "cell"),),
-        reactions=(Reaction("r", (), (Participant("A"),), parse("1"), is_fast=True),),
-    )  # fmt: skip
-    with pytest.raises(EngineError, match="'r' is fast"):
-        system_of(fast)
     both = Network(
         "n", (CELL,), (Species("A", "cell"),), rules=(RateRule("A", parse("1")),),
         reactions=(Reaction("r", (), (Participant("A"),), parse("1")),),

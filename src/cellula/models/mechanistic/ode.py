@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from cellula.core.simulation import Dose, ParameterTable, Schedule, Trajectory, 
 from cellula.models.mechanistic.course import Course, Record
 from cellula.models.mechanistic.delays import HALF, MIDDLE
 from cellula.models.mechanistic.events import Agenda
+from cellula.models.mechanistic.fast_reactions import equilibrated, has_fast
 from cellula.models.mechanistic.missing import check_start
 from cellula.models.mechanistic.prepared import Kept, Prepared
 from cellula.models.mechanistic.setting import setting
@@ -68,15 +69,25 @@ class Ode:
         given = [dose.time for dose in doses.doses if dose.time <= times[-1]]
         grid = np.union1d(times, given)
         course = self._course(made, cells, doses, grid, run.threads)
+        self._equilibrate(system, course, float(times[0]), run)
         course.start()
         check_start(system, float(times[0]), course.states, course.parameters, cells.first)
         for dose in doses.doses:
             if dose.time <= times[-1]:
                 course.to(int(np.searchsorted(grid, dose.time)))
                 _give(dose, system, course)
+                self._equilibrate(system, course, dose.time, run)
+                course.look(np.arange(len(cells)), ahead=course.same)
         course.to(len(grid) - 1)
         rows = np.searchsorted(grid, times)
         return Trajectory(network.ids, times.copy(), _observed(made, course, rows))
+
+    def _equilibrate(self, system: System, course: Course, time: float, run: RunContext) -> None:
+        """Let fast reactions come to equilibrium at once, where there are any."""
+        if has_fast(system.network):
+            at = time, course.states, course.parameters
+            alone: Any = Ode(self.options)
+            course.states[:] = equilibrated(system, at, alone, run)
 
     def _course(
         self, made: Prepared, cells: ParameterTable, doses: Schedule, grid: Floats, threads: int
@@ -178,7 +189,7 @@ def _changing(system: System, doses: Schedule) -> NDArray[np.intp]:
 
 
 def _give(dose: Dose, system: System, course: Course) -> None:
-    """Give all cells a dose at their time, then look at what it sets off."""
+    """Give all cells a dose at their time."""
     time, values = course.time, np.full((len(course.time), 1), dose.value)
     if dose.how != "set":
         formula = tape([system.observed[dose.id]], system.states, system.parameters)
@@ -186,7 +197,6 @@ def _give(dose: Dose, system: System, course: Course) -> None:
         values = before + values if dose.how == "add" else before * values
     given = setting(system, [dose.id], "a dose")
     given.put(time, course.states, course.parameters, values)
-    course.look(np.arange(len(time)), ahead=course.same)
 
 
 def _observed(made: Prepared, course: Course, rows: NDArray[np.intp]) -> Floats:
