@@ -28,6 +28,8 @@ def test_simulator(name: str, run: RunContext) -> None:
         simulator = registry.load("simulator", name)
     except MissingExtra as missing:
         pytest.skip(str(missing))
+    if simulator.__module__.startswith("cellula.engines.outside"):
+        pytest.skip("it takes minutes, out of process: tests/benchmark/test_outside_engines.py")
     try:
         _check(simulator, name, run)
     except MissingExtra as missing:  # a package that is there without what it compiles with

@@ -207,10 +207,11 @@ def _record(model: Path, simulators: dict[str, Any], found: Simulated) -> dict[s
 
 
 def _version(simulator: Any) -> str:
-    """Of the foreign package, or ours."""
+    """Of the foreign package, also where it is not in this environment, or ours."""
     from importlib.metadata import version
 
-    return version(getattr(simulator, "package", "cellula"))
+    own: str = getattr(simulator, "version", "")
+    return own or version(getattr(simulator, "package", "cellula"))
 
 
 def _tell(name: str, run: Simulated, apart: dict[str, tuple[Divergence, ...]]) -> None:
