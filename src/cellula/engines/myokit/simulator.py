@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from itertools import groupby
@@ -178,7 +179,7 @@ def _advance(
     begin, end = span
     rows = slice(int(np.searchsorted(times, begin)), int(np.searchsorted(times, end)))
     if end > begin:
-        found = engine.run(end - begin, log=_logged(made), log_times=times[rows])
+        found = _run(engine, made, end - begin, times[rows])
         engine.set_time(end)
         _write(made, values, found, rows, told)
 
@@ -188,12 +189,16 @@ def _tell_last(
 ) -> None:
     """The last time, as the begin of a run that goes a little farther."""
     end = float(times[-1])
-    found = engine.run(1e-6 * (end - float(times[0])), log=_logged(made), log_times=[end])
+    found = _run(engine, made, 1e-6 * (end - float(times[0])), times[-1:])
     _write(made, values, found, slice(len(times) - 1, len(times)), told)
 
 
-def _logged(made: Program) -> list[str]:
-    return [made.names[id] for id in made.moving] + list(made.states.values())
+def _run(engine: Any, made: Program, duration: float, times: Floats) -> Any:
+    """Run on, and tell what moves at some times; CVODES' warnings come as errors anyway."""
+    logged = [made.names[id] for id in made.moving] if len(times) else myokit.LOG_NONE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return engine.run(duration, log=logged, log_times=times if len(times) else None)
 
 
 def _write(
@@ -204,6 +209,8 @@ def _write(
     told: Mapping[str, Floats],
 ) -> None:
     still = {*made.free, *made.fixed}
+    if rows.start == rows.stop:
+        return
     for id, course in told.items():
         course[rows] = values[id] if id in still else found[made.names[id]]
 

@@ -8,7 +8,7 @@ import sys
 import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -143,11 +143,13 @@ def _check(environment: Environment) -> None:
                 f"{environment.name} needs the program {program!r}, which is not on this machine; "
                 "install it with your system's package manager"
             )
-    if find_spec("pip") is None:
+    try:
+        version("pip")
+    except PackageNotFoundError as error:
         raise EngineError(
             f"installing {environment.name} needs pip, which {sys.executable} does not have; add "
             f"it with: {sys.executable} -m ensurepip"
-        )
+        ) from error
 
 
 def _fill(environment: Environment, place: Path, progress: Progress) -> None:

@@ -27,6 +27,7 @@ from cellula.core.expression import (
 from cellula.core.inlined import inlined
 from cellula.core.network import AssignmentRule, Network, RateRule
 from cellula.core.resolution import resolved
+from cellula.io.unit_text import conversion, parsed_unit
 
 __all__ = ["Pulses", "own_pulses", "stimulus_of", "voltage_of", "volts"]
 
@@ -89,14 +90,9 @@ def voltage_of(network: Network) -> str:
 
 
 def volts(unit: str) -> float | None:
-    """How many volts a unit is, as networks write it (``0.001 volt``); None where it is no such."""
-    *factor, name = unit.split() or [""]
-    if name != "volt" or len(factor) > 1:
-        return None
-    try:
-        return float(factor[0]) if factor else 1.0
-    except ValueError:
-        return None
+    """How many volts a unit of a network is (``0.001 volt``); None where it is no such."""
+    factors, volt = parsed_unit(unit), parsed_unit("volt")
+    return None if factors is None or volt is None else conversion(factors, volt)
 
 
 def own_pulses(network: Network, stimulus: str) -> Pulses | None:
@@ -113,7 +109,7 @@ def own_pulses(network: Network, stimulus: str) -> Pulses | None:
     value = _of_time(formula, values, stimulus)
     period = _period(formula, values, stimulus)
     edges = _edges(value, period)
-    rest = float(value(np.array([_middle(edges[-2], edges[-1])]))[0]) if len(edges) > 1 else 0.0
+    rest = float(value(np.array([_middle(edges[-2], edges[-1])]))[0]) + 0.0  # no -0
     return _one_pulse(value, edges, period, rest, stimulus)
 
 
