@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
 SOURCES := src tests tools docs/conf.py docs/reference_pages.py
 PINS := pyproject.toml constraints.txt
-DEBIAN := chromium
+DEBIAN := chromium gcc libc6-dev libsundials-dev
 
 .PHONY: help demo test system check bench conformance scvi docs style changelog clean
 
@@ -58,7 +58,7 @@ test: $(VENV)/.stamp-test ## fetch what the demo needs, then run the tests (DATA
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --data="$(DATA)" -n $(JOBS) --dist loadfile
 
 system: ## install the Debian packages that some tests want (those tests skip without them)
-	@if command -v chromium > /dev/null; then echo "chromium is installed"; \
+	@if command -v chromium > /dev/null && command -v gcc > /dev/null && [ -e /usr/include/cvodes/cvodes.h ]; then echo "$(DEBIAN): installed"; \
 	elif ! command -v apt-get > /dev/null; then \
 		echo "no apt-get here: install $(DEBIAN) by hand; the tests that need it skip without it"; \
 	elif [ "$$(id -u)" = 0 ]; then \

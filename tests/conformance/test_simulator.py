@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cellula.core import registry
@@ -26,6 +28,15 @@ def test_simulator(name: str, run: RunContext) -> None:
         simulator = registry.load("simulator", name)
     except MissingExtra as missing:
         pytest.skip(str(missing))
+    if simulator.__module__.startswith("cellula.engines.outside"):
+        pytest.skip("it takes minutes, out of process: tests/benchmark/test_outside_engines.py")
+    try:
+        _check(simulator, name, run)
+    except MissingExtra as missing:  # a package that is there without what it compiles with
+        pytest.skip(str(missing))
+
+
+def _check(simulator: Any, name: str, run: RunContext) -> None:
     if takes_logic(simulator, run):
         LogicSimulatorConformance(simulator).check(run)
     elif simulator.is_stochastic:

@@ -21,6 +21,7 @@ import test_geo_series_matrix
 import test_gmt
 import test_hpa_table
 import test_midas
+import test_myokit
 import test_open_problems
 import test_pairs
 import test_petab_tables
@@ -84,6 +85,7 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "bnet": text(test_bnet.TEXT + "apoptosis_signal, TNF\n", "t.bnet"),
     "cellml": text(test_cellml.DECAY, "decay.cellml"),
     "bionetgen_net": text(test_bionetgen_net.WHOLE, "binding.net"),
+    "mmt": text(test_myokit.CELL, "cell.mmt"),
     "cellxgene": cells_of_census,
     "delimited": written(table(), "t.csv.gz"),
     "depmap": text(test_depmap_csv.EFFECT, "CRISPRGeneEffect.csv"),

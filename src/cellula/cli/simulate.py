@@ -12,6 +12,10 @@ from cellula.cli.simulate_words import cells_of, engine_names, id_list, schedule
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cellula.cli.paced import Paced
     from cellula.cli.simulated import Simulated
     from cellula.core.logic import LogicNetwork
     from cellula.core.network import Network
@@ -27,8 +31,12 @@ DEFAULT = {"Network": "ode", "LogicNetwork": "logic"}
 
 def simulate(
     model: Annotated[Path, typer.Argument(help="SBML, .net, .bngl, .bnet, CellML ...")],
-    end: Annotated[float, typer.Option("--end", help="Last time, in the model's unit.")],
-    points: Annotated[int, typer.Option("--points", min=2, help="Times, both ends included.")],
+    end: Annotated[
+        float | None, typer.Option("--end", help="Last time, in the model's unit.")
+    ] = None,
+    points: Annotated[
+        int | None, typer.Option("--points", min=2, help="Times, both ends included.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help=".csv or .parquet to write.")] = None,
     engine: Annotated[
         str | None, typer.Option("--engine", help="One, or several: NAME,NAME are compared.")
@@ -45,6 +53,14 @@ def simulate(
     perturb: Annotated[
         list[str] | None,
         typer.Option("--perturb", help="NAME=VALUE@TIME (or += or *=); may be repeated."),
+    ] = None,
+    pace: Annotated[
+        str | None,
+        typer.Option(
+            "--pace",
+            help="period=1000,duration=0.5,amplitude=-80,beats=20: pulses of an excitable cell; "
+            "what is left out is the model's own.",
+        ),
     ] = None,
     amount: Annotated[str, typer.Option("--amount", help="Species told as amounts: A,B.")] = "",
     concentration: Annotated[
@@ -77,8 +93,7 @@ def simulate(
     """Simulate a model over time; with several engines, say where they differ."""
     from tempfile import TemporaryDirectory
 
-    import numpy as np
-
+    from cellula.cli.paced import Paced
     from cellula.cli.simulated import Pictures, simulated
     from cellula.core.batches import Task, batch_size
     from cellula.core.run import run_context
@@ -88,10 +103,14 @@ def simulate(
         _require_free(out, force)
         writer_of(out)
     network = _network(model, format)
+    beats = None if pace is None else Paced.asked(pace, network)
+    network = network if beats is None else beats.network
     names = engine_names(engine or DEFAULT[type(network).__name__])
     simulators = _simulators(names, options or [])
     pictures = Pictures.asked(plot, id_list(show), two_ids(phase, network), network, force)
-    doses, times = schedule(perturb or []), np.linspace(start, end, points)
+    doses = schedule(perturb or [])
+    doses = doses if beats is None else beats.doses(doses)
+    times = _times(start, end, points, beats)
     task = Task(tuple(simulators.values()), network, doses, times)
     with TemporaryDirectory() as scratch, connected(scheduler) as cluster:
         run = run_context(
@@ -99,19 +118,39 @@ def simulate(
         )
         population = cells_of(network, cells, n_cells, spread or [], run)
         told = (id_list(amount), id_list(concentration))
-        size = batch or batch_size(points, len(network.ids))
-        found = simulated(task, (population, size), told, (out, pictures), run)
+        size = batch or batch_size(len(times), len(network.ids))
+        watch = None if beats is None else beats.take
+        found = simulated(task, (population, size), told, (out, pictures), run, watch)
     apart = dict(zip(names[1:], found.apart, strict=True))
     if as_json:
-        print_json(
-            _record(model, simulators, found) | {"divergence": apart, "out": out and str(out)}
-        )
+        record = _record(model, simulators, found) | {"divergence": apart}
+        record |= {} if beats is None else beats.record(names)
+        print_json(record | {"out": out and str(out)})
         return
     _tell(names[0], found, apart)
+    if beats is not None:
+        beats.tell(names)
     if out is not None:
         say(f"wrote    {out}: {found.n_cells} cells x {len(times)} times")
     for path in found.pictures:
         say(f"wrote    {path}")
+
+
+def _times(
+    start: float, end: float | None, points: int | None, beats: Paced | None
+) -> NDArray[np.float64]:
+    """The times asked for, or those of the beats. Raises StudyError on both, and on neither."""
+    import numpy as np
+
+    from cellula.core.errors import StudyError
+
+    if beats is not None:
+        if end is not None or points is not None or start:
+            raise StudyError("--pace tells the times; leave out --start, --end and --points")
+        return beats.times
+    if end is None or points is None:
+        raise StudyError("--end and --points tell the times; give both")
+    return np.linspace(start, end, points)
 
 
 def _require_free(out: Path, is_replaced: bool) -> None:
@@ -168,10 +207,11 @@ def _record(model: Path, simulators: dict[str, Any], found: Simulated) -> dict[s
 
 
 def _version(simulator: Any) -> str:
-    """Of the foreign package, or ours."""
+    """Of the foreign package, also where it is not in this environment, or ours."""
     from importlib.metadata import version
 
-    return version(getattr(simulator, "package", "cellula"))
+    own: str = getattr(simulator, "version", "")
+    return own or version(getattr(simulator, "package", "cellula"))
 
 
 def _tell(name: str, run: Simulated, apart: dict[str, tuple[Divergence, ...]]) -> None:

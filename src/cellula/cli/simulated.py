@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cellula.core.batches import Batch, Cells, Task
     from cellula.core.canonical import RowDigest
     from cellula.core.logic import LogicNetwork
@@ -156,11 +158,12 @@ def simulated(
     told: tuple[tuple[str, ...], tuple[str, ...]],
     to: tuple[Path | None, Pictures | None],
     run: RunContext,
+    watch: Callable[[Batch], None] | None = None,
 ) -> Simulated:
     """Solve a population batch by batch; nothing of a batch but the picture's cells is kept.
 
     cells: the population, and how many cells a batch. told: species told as amounts, and as
-    concentrations. to: the file of the courses, and the pictures.
+    concentrations. to: the file of the courses, and the pictures. watch: called with each batch.
     """
     from cellula.core.batches import each_batch
     from cellula.io.course_file import course_file
@@ -173,6 +176,8 @@ def simulated(
         for batch in each_batch(task, population, size, run):
             asked = _as_told(task, batch, told)
             kept.take(asked)
+            if watch is not None:
+                watch(batch)
             if add is not None:
                 add(asked.courses[0], asked.first)
     return kept.found()

@@ -25,6 +25,7 @@ ENGINES = (
     Engine("copasi", "SBML: LSODA and SSA", "python-copasi", "Artistic-2.0", "copasi"),
     Engine("dask", "many machines", "distributed", "BSD-3-Clause", "cluster"),
     Engine("maboss", "Boolean networks in continuous time", "cmaboss", "BSD-3-Clause", "maboss"),
+    Engine("myokit", "excitable cells: CVODES", "myokit", "BSD-3-Clause", "myokit"),
     Engine("roadrunner", "SBML: CVODE and SSA", "libroadrunner", "Apache-2.0", "roadrunner"),
     Engine("scvi", "networks of counts of cells", "scvi-tools", "BSD-3-Clause", "scvi"),
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from cellula.core.errors import PluginError
+from cellula.engines.outside.amici import AMICI
 from cellula.engines.outside.bionetgen import BIONETGEN
 from cellula.engines.outside.environment import Environment
+from cellula.engines.outside.opensim import OPENSIM
 from cellula.engines.outside.pysb import PYSB
+from cellula.engines.outside.vcell import VCELL
 
 __all__ = ["ENVIRONMENTS", "environment"]
 
-ENVIRONMENTS = (BIONETGEN, PYSB)
+ENVIRONMENTS = (AMICI, BIONETGEN, OPENSIM, PYSB, VCELL)
 
 
 def environment(name: str) -> Environment:

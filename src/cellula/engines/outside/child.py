@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cellula.core.errors import EngineError
@@ -23,12 +23,13 @@ def finished(
     folder: Path,
     seconds: float,
     tell: Callable[[str], None] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> tuple[int, list[str]]:
     """The exit code of a command run in a folder, and the last lines that it said.
 
-    tell: called with every line as it comes. Raises EngineError where the command cannot be
-    started, or takes longer than ``seconds``; it and all that it started are killed then, and
-    when we are interrupted.
+    tell: called with every line as it comes. variables: of the environment, beside ours. Raises
+    EngineError where the command cannot be started, or takes longer than ``seconds``; it and all
+    that it started are killed then, and when we are interrupted.
     """
     name = Path(command[0]).name
     try:
@@ -40,6 +41,7 @@ def finished(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            env={**os.environ, **(variables or {})},
             start_new_session=sys.platform != "win32",
         )
     except OSError as error:

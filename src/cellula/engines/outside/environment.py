@@ -8,7 +8,7 @@ import sys
 import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -35,7 +35,8 @@ class Environment:
     name: as ``cellula engine install`` takes it. package: the one whose version is told; pins:
     all that pip installs, each with its version. has_dependencies: whether pip also installs what
     those ask for. python: the versions of Python that it runs on, lowest and highest. needs:
-    programs that must be there. seconds: what installing may take.
+    programs that must be there. seconds: what installing may take. builds: with which versions
+    pip builds what comes as source, where the engine later needs the same.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Environment:
     python: tuple[tuple[int, int], tuple[int, int]] = ((3, 11), (3, 13))
     needs: tuple[str, ...] = ()
     seconds: float = 1800.0
+    builds: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -123,7 +125,8 @@ def _place(environment: Environment, folder: Path | None) -> Path:
 
 def _mark(environment: Environment) -> dict[str, object]:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {"pins": list(environment.pins), "python": own}
+    pins = [*environment.pins, *(f"{one} (build)" for one in environment.builds)]
+    return {"pins": pins, "python": own}
 
 
 def _check(environment: Environment) -> None:
@@ -140,11 +143,13 @@ def _check(environment: Environment) -> None:
                 f"{environment.name} needs the program {program!r}, which is not on this machine; "
                 "install it with your system's package manager"
             )
-    if find_spec("pip") is None:
+    try:
+        version("pip")
+    except PackageNotFoundError as error:
         raise EngineError(
             f"installing {environment.name} needs pip, which {sys.executable} does not have; add "
             f"it with: {sys.executable} -m ensurepip"
-        )
+        ) from error
 
 
 def _fill(environment: Environment, place: Path, progress: Progress) -> None:
@@ -158,12 +163,23 @@ def _fill(environment: Environment, place: Path, progress: Progress) -> None:
         if line.startswith(TOLD):
             progress.say(f"  {line}")
 
-    code, said = finished([*command, *environment.pins], place, environment.seconds, tell)
+    asked = [*command, *environment.pins]
+    variables = _build_variables(environment, place)
+    code, said = finished(asked, place, environment.seconds, tell, variables)
     if code != 0:
         raise EngineError(
             f"pip could not install {environment.name} {environment.version}; nothing was kept; "
             f"check the network and pip's index settings. pip said:\n{_last(said)}"
         )
+
+
+def _build_variables(environment: Environment, place: Path) -> dict[str, str]:
+    """What tells pip, old and new, with which versions it is to build."""
+    if not environment.builds:
+        return {}
+    pins = place / "builds.txt"
+    pins.write_text("\n".join(environment.builds) + "\n", encoding="utf-8")
+    return {"PIP_CONSTRAINT": str(pins), "PIP_BUILD_CONSTRAINT": str(pins)}
 
 
 def _last(said: Sequence[str]) -> str:

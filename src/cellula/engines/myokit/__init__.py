@@ -1,0 +1,1 @@
+"""Myokit: models of excitable cells compiled to C and solved by CVODES."""
