@@ -80,7 +80,8 @@ class Fides:
         if not math.isfinite(first):
             reason = WORDS[ExitFlag.DID_NOT_RUN]
             return Minimum(np.array(start), math.inf, counted.n, counted.n_failed, False, reason)
-        optimizer.minimize(np.array(start, np.float64), start_id="start")
+        with np.errstate(all="ignore"):  # what comes of it is looked at
+            optimizer.minimize(np.array(start, np.float64), start_id="start")
         flag = ExitFlag(optimizer.exitflag)
         return Minimum(
             np.clip(optimizer.x_min, lower, upper),
@@ -111,6 +112,8 @@ class _Counted:
     def _found(self, at: Floats) -> tuple[float, Floats, Floats]:
         self.n += 1
         try:
+            if not np.isfinite(at).all():
+                raise EngineError("the step that was proposed is not a number")
             local = self._objective.local(at)
         except EngineError:
             self.n_failed += 1

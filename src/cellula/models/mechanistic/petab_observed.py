@@ -145,7 +145,6 @@ class ValuesOfRows:
 
     def _column(self, values: list[PetabValue]) -> Dual:
         """A number or a parameter a row."""
-        network = self.problem.network
         known = {one: self._number(one) for one in set(values)}
         found = np.array([known[one] for one in values])
         if not any(one in self.slopes for one in known):
