@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
+from petab_files import PETAB
 from shell import Shell
 from typer.testing import CliRunner
 
@@ -65,6 +66,8 @@ def prepare(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     absolute = study.read_text().replace('path = "', f'path = "{Path().resolve()}/')
     Path("studies/gdsc.toml").write_text(absolute)
     Path("decay.xml").write_text(sbml_text(decay()))
+    for name, text in PETAB.items():
+        Path(name).write_text(text)
     monkeypatch.setattr(environment, "install", lambda one, progress, folder: Path("made"))
     monkeypatch.setattr(demo, "files", lambda _: Path())
     monkeypatch.setattr(catalogue, "fetch", lambda source, cache=None: Path("fetched"))
@@ -92,6 +95,7 @@ WORDS = {
     " --perturbation-features features.csv",
     "predict": "--fitted fitted --queries queries.csv --out answers.csv",
     "perturb": "--fitted fitted --perturbation G1 --control cells.h5ad --out perturbed",
+    "estimate": "problem.yaml --out estimated --starts 2 --profile all",
     "explain": "--fitted fitted",
     "evaluate": f"--real cells.h5ad --pred cells.h5ad --roles {ROLES} --metric rmse --no-embedding"
     " --out scored",

@@ -14,6 +14,7 @@ from cellula.cli import (
     data,
     demo,
     engine,
+    estimate,
     evaluate,
     explain,
     fit,
@@ -47,6 +48,7 @@ app.command("dossier")(study.dossier)
 app.command("verify")(verify.verify)
 app.add_typer(data.app, name="data")
 app.command("fit")(fit.fit)
+app.command("estimate")(estimate.estimate)
 app.command("predict")(predict.predict)
 app.command("perturb")(perturb.perturb)
 app.command("evaluate")(evaluate.evaluate)

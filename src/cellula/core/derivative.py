@@ -175,8 +175,8 @@ def _over(node: Apply) -> Expression:
 
 def _power(node: Apply, place: int) -> Expression:
     base, exponent = node.arguments
-    if place == 1:
-        return product(node, apply("ln", base))
+    if place == 1:  # 0 at a base of 0, the limit from above, and not 0 times an infinity
+        return apply("piecewise", product(node, apply("ln", base)), apply("neq", base, 0), 0)
     if isinstance(exponent, Number):
         lower: Expression | float = exponent.value - 1.0
         if lower == 1.0:

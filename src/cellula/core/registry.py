@@ -28,6 +28,7 @@ KINDS = (
     "model",
     "simulator",
     "flux_solver",
+    "optimiser",
     "metric",
     "uncertainty",
     "gate",

@@ -24,6 +24,7 @@ ENGINES = (
     Engine("cobra", "flux balance (GLPK)", "cobra", "LGPL-2.0-or-later", "cobra"),
     Engine("copasi", "SBML: LSODA and SSA", "python-copasi", "Artistic-2.0", "copasi"),
     Engine("dask", "many machines", "distributed", "BSD-3-Clause", "cluster"),
+    Engine("fides", "descents between bounds", "fides", "BSD-3-Clause", "fitting"),
     Engine("maboss", "Boolean networks in continuous time", "cmaboss", "BSD-3-Clause", "maboss"),
     Engine("myokit", "excitable cells: CVODES", "myokit", "BSD-3-Clause", "myokit"),
     Engine("roadrunner", "SBML: CVODE and SSA", "libroadrunner", "Apache-2.0", "roadrunner"),

@@ -16,6 +16,7 @@ from cellula.models.mechanistic.past import Past
 from cellula.models.mechanistic.solver import Cells, Problem, SolverOptions, advance
 from cellula.models.mechanistic.stretch import Stretches
 from cellula.models.mechanistic.tape import Tape, evaluate
+from cellula.models.mechanistic.turning import Turning
 
 __all__ = ["Course", "Record"]
 
@@ -51,7 +52,7 @@ class Course:
     held: what the parameters ``held_columns`` are set to when a cell has stopped.
     time: (cells,); states: (cells, n); parameters: (cells, m), the last of them the time of the
     next delayed event where there are events. first: the number of the first cell in its
-    population, for messages.
+    population, for messages. turning: what moves slopes where a cell stops, where it has any.
     """
 
     problem: Problem
@@ -68,6 +69,7 @@ class Course:
     agendas: list[Agenda]
     stretches: Stretches | None = None
     first: int = 0
+    turning: Turning | None = None
     pasts: list[Past] = field(init=False)
     next: NDArray[np.int64] = field(init=False)
     stops: NDArray[np.int64] = field(init=False)
@@ -106,6 +108,9 @@ class Course:
             else:
                 self._stretch(self.stretches, pending, times)
             self.look(pending, ahead=self.same)
+            if self.turning is not None:
+                for cell in self.turning.after(self.time, self.states, self.parameters):
+                    self._write_now(int(cell), self.same)
             late = times[-1] - self.time[pending] <= self.same
             self.time[pending[late]] = times[-1]
             pending = pending[~late]
@@ -189,6 +194,15 @@ class Course:
             self.record.write(cell, rows, found.values[row, rows], self.parameters[cell])
         self.time[pending], self.states[pending] = found.cells.time, found.cells.states
         self.next[pending] = after
+        if self.turning is not None:
+            self._turn(self.turning, pending, found.changed)
+
+    def _turn(
+        self, turning: Turning, pending: NDArray[np.intp], changed: NDArray[np.bool_]
+    ) -> None:
+        states, parameters = self.states[pending], self.parameters[pending]
+        turning.before(self.time[pending], states, parameters, changed)
+        self.states[pending], self.parameters[pending] = states, parameters
 
     def _stretch(self, by: Stretches, pending: NDArray[np.intp], times: Floats) -> None:
         """Advance cells with delays, one after the other, as far as each can go at once."""
