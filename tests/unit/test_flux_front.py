@@ -21,7 +21,9 @@ TRAIN = {"epochs": 60, "batch": 64, "learning_rate": 0.02}
 
 
 def made(run: RunContext, **changed: object) -> object:
-    return registry.create("model", "flux_front", front_options(run.scratch, train=TRAIN, **changed))
+    return registry.create(
+        "model", "flux_front", front_options(run.scratch, train=TRAIN, **changed)
+    )
 
 
 def rmse(fitted: object, data: object, run: RunContext) -> np.ndarray:

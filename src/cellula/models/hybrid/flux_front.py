@@ -1,4 +1,4 @@
-"""Flux balance behind a network: the network says what can be taken up, the rest is mass balance."""
+"""Flux balance behind a network, which says what can be taken up; the rest is mass balance."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ class _Frame:
                 "package fbc"
             )
         problem = flux_problem(network)
-        uptakes = uptakes_of(problem, tuple(options.uptakes.values()), options.capacity)
+        uptakes = uptakes_of(problem, options)
         return cls(problem, flux_layer(problem), stops_of(network), uptakes)
 
     def check(self) -> None:
@@ -249,9 +249,7 @@ class _Fit:
             front = UptakeFront(len(self.told.names), self.frame.uptakes, self.options)
             apart = None if other is None else (self.told.encode(other.queries), other.values)
             order = (self.options.train.batch, seed)
-            return fitting.training(
-                front, self.told.encode(own.queries), own.values, order, apart
-            )
+            return fitting.training(front, self.told.encode(own.queries), own.values, order, apart)
 
         tune = None if held is None else lambda: training(seen, held)
         last, _ = fit_then_refit(

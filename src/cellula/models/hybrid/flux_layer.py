@@ -1,7 +1,7 @@
 """Bounds in, the fluxes of a steady state out, with their gradient: flux balance as a layer.
 
-Fluxes are those of flux balance made unique: of all best ones those with the least norm, the
-limit of a strictly convex program that is reached at a small but finite curvature [friedlander2007]_.
+Fluxes are those of flux balance made unique: of all best ones those with the least norm, which a
+strictly convex program gives from a small, finite curvature on [friedlander2007]_.
 Its dual is piecewise quadratic and smooth, and Newton's method with a line search ends on it in
 a few steps.
 """
@@ -29,7 +29,7 @@ STIFFNESS = 1e6
 FORCED = 10.0
 #: How far a steady state may be from one, and from its bounds: told fluxes, fluxes in training.
 EXACT, NEAR = 1e-9, 1e-6
-STEPS, HALVINGS = 200, 25
+STEPS, HALVINGS = 200, 60
 #: Added to the diagonal of Newton's matrix, whose entries are of the order of 1.
 DAMPING = 1e-9
 
@@ -65,8 +65,9 @@ class FluxLayer:
     def fluxes(self, lower: Tensor, upper: Tensor, start: Tensor) -> SteadyState:
         """Fluxes within bounds, (conditions, reactions) both, to a tolerance that training bears.
 
-        start: potentials of a solution of nearly the same bounds, or :meth:`start`. The values have a gradient with
-        respect to the bounds: fluxes at a bound follow it, and the others those, as S v = 0 asks.
+        start: potentials of a solution of nearly the same bounds, or :meth:`start`. The values have
+        a gradient with respect to the bounds: fluxes at a bound follow it, and the others those,
+        as S v = 0 asks.
         """
         low, high = self._extended(lower, upper)
         found: Any = _Solve.apply(low, high, self, start)  # type: ignore[no-untyped-call]
@@ -165,15 +166,18 @@ class FluxLayer:
         """Where every condition's step leads, halved until the dual falls."""
         size = torch.ones(len(here), 1, dtype=torch.float64)
         before, slope = self._dual(weights, lower, upper, here)
-        wanted = (slope * step).sum(dim=1)
+        wanted = 1e-4 * (slope * step).sum(dim=1)
         steep = slope.abs().amax(dim=1)
+        pending = torch.arange(len(here))
         for _ in range(HALVINGS):
-            after, then = self._dual(weights, lower, upper, here + size * step)
-            falls = after <= before + 1e-4 * size[:, 0] * wanted
-            is_bad = ~(falls | (then.abs().amax(dim=1) <= 0.5 * steep))
-            if not bool(is_bad.any()):
+            to = here[pending] + size[pending] * step[pending]
+            after, then = self._dual(weights, lower[pending], upper[pending], to)
+            falls = after <= before[pending] + size[pending, 0] * wanted[pending]
+            is_flatter = then.abs().amax(dim=1) <= 0.5 * steep[pending]
+            pending = pending[~(falls | is_flatter)]
+            if not len(pending):
                 break
-            size[is_bad] *= 0.5
+            size[pending] *= 0.5
         return here + size * step
 
     def _dual(

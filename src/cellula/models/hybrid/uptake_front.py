@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias, final
+from typing import Literal, Self, TypeAlias, final
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ __all__ = ["FluxFrontOptions", "UptakeFront", "Uptakes", "uptakes_of"]
 Floats: TypeAlias = NDArray[np.float64]
 #: What softplus turns into 1.
 ONE = math.log(math.e - 1.0)
+#: What files write where there is no bound, and what a greatest uptake then is, of the order of
+#: what bacteria take up, in mmol per gram and hour.
+NO_BOUND, USUAL = 1000.0, 10.0
 
 
 @final
@@ -43,8 +46,10 @@ class FluxFrontOptions(Options):
     reaction that takes it up."""
     readouts: Mapping[str, str]
     """Readout of the data -> the reaction whose flux it is; every readout of the data."""
-    capacity: float = Field(default=10.0, gt=0)
-    """The greatest uptake before training, where the network's own bound is 0 or infinite."""
+    capacities: Mapping[str, float] = Field(default_factory=dict)
+    """Feature of ``uptakes`` -> the greatest uptake before training, in the network's unit. Else
+    the network's own bound, or 10 where that is 0 or 1000, which files write for none. One that is
+    too great to matter in any condition of training stays as it is."""
     front: Literal["network", "constant"] = "network"
     """Whether a greatest uptake depends on the whole condition, or is one fitted number of the
     nutrient: flux balance with fitted bounds."""
@@ -57,6 +62,10 @@ class FluxFrontOptions(Options):
     def _is_told(self) -> Self:
         if not self.uptakes or not self.readouts:
             raise ValueError("name at least one uptake, and every readout of the data")
+        strange = sorted(set(self.capacities) - set(self.uptakes))
+        if strange or not all(0 < value < math.inf for value in self.capacities.values()):
+            told = f"{strange[0]!r} is no feature of uptakes" if strange else "one is not above 0"
+            raise ValueError(f"capacities: {told}")
         return self
 
 
@@ -111,22 +120,20 @@ class UptakeFront(nn.Module):
                 nn.init.zeros_(weights)
 
     def forward(self, inputs: Tensor, is_present: Tensor) -> Tensor:
+        """Of inputs (conditions, features) and presence (conditions, uptakes)."""
         told = self.base.expand(len(inputs), -1)
         if self.network is not None:
             told = told + self.network(inputs)
         return self.capacity * nn.functional.softplus(told) * is_present
 
 
-def uptakes_of(
-    problem: FluxProblem, reactions: Sequence[str], capacity: float
-) -> Uptakes:
+def uptakes_of(problem: FluxProblem, options: FluxFrontOptions) -> Uptakes:
     """The bounds of a linear program, of which those of some uptakes are free.
 
-    capacity: where the program's own bound is 0 or infinite. Raises DataError on a reaction that
-    the program lacks, or that both takes and makes.
+    Raises DataError on a reaction that the program lacks, or that both takes and makes.
     """
     places, is_back, own = [], [], []
-    for id in reactions:
+    for feature, id in options.uptakes.items():
         if id not in problem.ids:
             raise DataError(f"the uptake {id!r} is no reaction of network {problem.id!r}")
         at = problem.ids.index(id)
@@ -140,7 +147,7 @@ def uptakes_of(
         bound = float(-problem.lower[at] if back else problem.upper[at])
         places.append(at)
         is_back.append(back)
-        own.append(bound if 0 < bound < np.inf else capacity)
+        own.append(options.capacities.get(feature, bound if 0 < bound < NO_BOUND else USUAL))
     return Uptakes(
         problem.lower, problem.upper, tuple(places), tuple(is_back), np.array(own, np.float64)
     )
