@@ -34,8 +34,8 @@ from cellula.models.learned.blocks.layers import mlp
 from cellula.models.learned.blocks.scope import torch_scope
 from cellula.models.learned.blocks.trainer import (
     Positions,
-    TrainOptions,
     Training,
+    TrainOptions,
     fit_then_refit,
 )
 from cellula.models.mechanistic.flux_problem import FluxProblem, flux_problem

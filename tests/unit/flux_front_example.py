@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from flux_example import reaction
 
 from cellula.core.dataset import Dataset
 from cellula.core.flux import FluxBalance, FluxObjective, Gene
 from cellula.core.network import Compartment, Network, Species
 from cellula.core.value_type import ValueType
 from cellula.io.formats import write
-from flux_example import reaction
 
 UPTAKES = {"glucose": "EX_g", "acetate": "EX_a"}
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-import torch
-from flux_example import toy
 from flux_front_example import front_options, growth, two_nutrients
 
 from cellula.core import registry
-from cellula.core.errors import CellulaError, DataError, NotConverged
-from cellula.core.query import QueryTable
 from cellula.core.run import RunContext
-from cellula.models.hybrid.flux_layer import flux_layer
-from cellula.models.mechanistic.flux_problem import flux_problem, solved
+from cellula.models.mechanistic.flux_problem import flux_problem
 
 TRAIN = {"epochs": 60, "batch": 64, "learning_rate": 0.02}
 

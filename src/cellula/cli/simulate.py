@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cellula.cli.scheduler import Scheduler, connected
-from cellula.cli.simulate_words import cells_of, engine_names, id_list, schedule, two_ids
+from cellula.cli.simulate_flux import Balance, flux_solvers, simulate_flux
+from cellula.cli.simulate_words import (
+    cells_of,
+    engine_names,
+    id_list,
+    schedule,
+    times_of,
+    two_ids,
+)
+from cellula.cli.state_picture import with_states
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
 if TYPE_CHECKING:
@@ -26,9 +35,14 @@ DEFAULT = {"Network": "ode", "LogicNetwork": "logic"}
 
 
 def simulate(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="SBML, .net, .bngl, .bnet, CellML ...")],
-    end: Annotated[float, typer.Option("--end", help="Last time, in the model's unit.")],
-    points: Annotated[int, typer.Option("--points", min=2, help="Times, both ends included.")],
+    end: Annotated[
+        float | None, typer.Option("--end", help="Last time, in the model's unit.")
+    ] = None,
+    points: Annotated[
+        int | None, typer.Option("--points", min=2, help="Times, both ends included.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help=".csv or .parquet to write.")] = None,
     engine: Annotated[
         str | None, typer.Option("--engine", help="One, or several: NAME,NAME are compared.")
@@ -51,7 +65,7 @@ def simulate(
         str, typer.Option("--concentration", help="Species told as concentrations: A,B.")
     ] = "",
     plot: Annotated[
-        Path | None, typer.Option("--plot", help="Folder for bands.svg and phase.svg.")
+        Path | None, typer.Option("--plot", help="Folder for pictures, such as bands.svg.")
     ] = None,
     show: Annotated[
         str, typer.Option("--show", help="Ids in the bands; else the ten that change most.")
@@ -74,10 +88,8 @@ def simulate(
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Simulate a model over time; with several engines, say where they differ."""
+    """Simulate a model over time, or its fluxes; with several engines, say where they differ."""
     from tempfile import TemporaryDirectory
-
-    import numpy as np
 
     from cellula.cli.simulated import Pictures, simulated
     from cellula.core.batches import Task, batch_size
@@ -88,10 +100,16 @@ def simulate(
         _require_free(out, force)
         writer_of(out)
     network = _network(model, format)
+    if (solvers := flux_solvers(network, engine)) is not None:
+        asked = Balance(model, solvers, options or [], out, plot, force)
+        simulate_flux(network, asked, context, as_json)
+        return
+    times = times_of(start, end, points)
     names = engine_names(engine or DEFAULT[type(network).__name__])
     simulators = _simulators(names, options or [])
     pictures = Pictures.asked(plot, id_list(show), two_ids(phase, network), network, force)
-    doses, times = schedule(perturb or []), np.linspace(start, end, points)
+    pictures = with_states(pictures, network, simulators[names[0]], force)
+    doses = schedule(perturb or [])
     task = Task(tuple(simulators.values()), network, doses, times)
     with TemporaryDirectory() as scratch, connected(scheduler) as cluster:
         run = run_context(
@@ -99,7 +117,7 @@ def simulate(
         )
         population = cells_of(network, cells, n_cells, spread or [], run)
         told = (id_list(amount), id_list(concentration))
-        size = batch or batch_size(points, len(network.ids))
+        size = batch or batch_size(len(times), len(network.ids))
         found = simulated(task, (population, size), told, (out, pictures), run)
     apart = dict(zip(names[1:], found.apart, strict=True))
     if as_json:

@@ -17,7 +17,7 @@ from cellula.core.network import Network, Reaction
 from cellula.core.numerals import count, plural
 from cellula.report.layered_layout import Layers, layered
 from cellula.report.standing import standing
-from cellula.report.svg import CHARACTER, circle, label, line, path, shorten, square, tag
+from cellula.report.svg import CHARACTER, circle, label, path, shorten, square, tag
 
 __all__ = ["flux_map"]
 
@@ -28,8 +28,7 @@ NONE = 1e-9
 MANY = 12
 #: What is split in any case, by its name without compartment: the common carriers.
 CURRENCY = frozenset(
-    "atp adp amp gtp gdp gmp utp udp ctp cdp nad nadh nadp nadph fad fadh2 q8 q8h2 coa h h2o pi "
-    "ppi co2 o2 nh4 hco3".split()
+    ["atp", "adp", "amp", "gtp", "gdp", "gmp", "utp", "udp", "ctp", "cdp", "nad", "nadh", "nadp", "nadph", "fad", "fadh2", "q8", "q8h2", "coa", "h", "h2o", "pi", "ppi", "co2", "o2", "nh4", "hco3"]
 )
 #: Pixels between layers and between items, of the widest line, above all, beside, and of a
 #: reaction that stands alone.
@@ -64,7 +63,7 @@ def flux_map(network: Network, found: Fluxes, title: str, most: int = 60) -> str
 
     Squares are reactions, circles metabolites; a line is as wide as the flux of its reaction, and
     that of the objective has the second colour. Metabolites of many reactions (ATP, water, ...)
-    stand in small letters beside each of them. Of more than ``most`` running reactions those are
+    stand in small letters beside each of them, and reactions of such alone below with their flux. Of more than ``most`` running reactions those are
     drawn that the greatest fluxes link to the objective. Raises DataError where there are no
     fluxes, or all are 0.
     """
@@ -78,6 +77,7 @@ def flux_map(network: Network, found: Fluxes, title: str, most: int = 60) -> str
     goal = _objective(network)
     shown = running if len(running) <= most else _nearest(running, found, goal, split, most)
     drawn = _mapped(shown, found, split)
+    widest = max((*drawn.flux, NONE * highest))
     placed = layered(range(len(drawn.metabolites) + len(drawn.reactions)), drawn.edges)
     width = max(2 * BESIDE + ACROSS * (placed.span[1] - placed.span[0] + 1), 640.0)
     middle = 0.5 * (width - ACROSS * sum(placed.span))
@@ -89,14 +89,14 @@ def flux_map(network: Network, found: Fluxes, title: str, most: int = 60) -> str
         tag("style", {}, Markup(STYLE)),  # noqa: S704 -- a constant
         label(12, 19, shorten(title, width - 24), style="ink"),
         label(12, 36, f"objective {found.objective:.6g}; {words}"),
-        *_scale(highest, width),
+        *_scale(widest),
     ]
     top = sorted(shown, key=lambda r: -abs(found.values[r.id]))[:10]
     told = ", ".join(f"{_short(r.id)} {found.values[r.id]:.4g}" for r in top)
     alternative = f"{title}: objective {found.objective:.6g}, {words}. Greatest fluxes: {told}."
     bottom = TOP + DOWN * placed.n
     below, height = _carriers(drawn, found, bottom, width)
-    parts = [*_lines(drawn, placed, at, highest, goal), *_nodes(drawn, at, found), *below]
+    parts = [*_lines(drawn, placed, at, widest, goal), *_nodes(drawn, at, found), *below]
     return standing(width, height, alternative, *head, *parts)
 
 
@@ -262,9 +262,7 @@ def _reaction(
     return made
 
 
-def _carriers(
-    drawn: _Map, found: Fluxes, top: float, width: float
-) -> tuple[list[Markup], float]:
+def _carriers(drawn: _Map, found: Fluxes, top: float, width: float) -> tuple[list[Markup], float]:
     """Reactions without a line, in rows below all others; and where the drawing ends."""
     if not drawn.alone:
         return [], top + 8
@@ -272,11 +270,12 @@ def _carriers(
     made = [label(12, top + 14, "between carriers and the medium alone", style="ink")]
     for number, one in enumerate(drawn.alone):
         x, y = 18 + ALONE * (number % abreast), top + 36 + 30 * (number // abreast)
-        made += _reaction(one, drawn.beside[one.id], (x, y), ALONE - 16, found)
+        made += _reaction(one, drawn.beside[one.id], (x, y), ALONE - 60, found)
+        made.append(label(x + ALONE - 26, y + 4, f"{found.values[one.id]:.3g}", anchor="end"))
     return made, top + 36 + 30 * -(-len(drawn.alone) // abreast)
 
 
-def _scale(highest: float, width: float) -> list[Markup]:
+def _scale(highest: float) -> list[Markup]:
     """Lines of two known fluxes."""
     great = 10.0 ** math.floor(math.log10(highest))
     made: list[Markup] = []

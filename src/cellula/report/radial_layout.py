@@ -68,9 +68,7 @@ def shelves(sizes: Sequence[Point], width: float) -> tuple[list[Point], float]:
     return corners, top
 
 
-def _shared(
-    items: Sequence[int], ends: Mapping[int, float], sector: Point
-) -> dict[int, Point]:
+def _shared(items: Sequence[int], ends: Mapping[int, float], sector: Point) -> dict[int, Point]:
     """A sector cut in proportion to the ends of items."""
     begin, whole = sector[0], sum(ends[one] for one in items)
     found: dict[int, Point] = {}
