@@ -52,6 +52,9 @@ READOUTS = {
 }
 N_TRAIN, N_VALID, N_HELD, SEEDS = 60, 20, 100, 5
 MOST_FLUX, NOISE = 500.0, 0.05
+#: How fast a nutrient is taken up at most, from ... to, mmol per gram and hour: little enough that
+#: what is taken up limits growth, or so much that oxygen does.
+REGIMES = {"uptake limits": (1.5, 5.0), "oxygen limits": (4.0, 14.0)}
 TRAIN = {"epochs": 150, "batch": 60, "learning_rate": 0.01, "patience": 40}
 
 
@@ -65,11 +68,12 @@ class Truth:
     repressed: NDArray[np.float64]
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Truth:
+    def drawn(cls, rng: np.random.Generator, regime: str) -> Truth:
         n = len(NUTRIENTS)
         rivals = rng.exponential(0.6, (n, n)) * (rng.random((n, n)) < 0.4)
         np.fill_diagonal(rivals, 1.0)
-        return cls(rng.uniform(4, 14, n), rng.lognormal(0, 0.5, n), rivals, rng.uniform(0, 1.5, n))
+        fastest = rng.uniform(*REGIMES[regime], n)
+        return cls(fastest, rng.lognormal(0, 0.5, n), rivals, rng.uniform(0, 1.5, n))
 
     def taken_up(self, medium: NDArray[np.float64]) -> NDArray[np.float64]:
         """The greatest uptake of every nutrient, mmol per gram and hour."""
@@ -96,10 +100,10 @@ def cell(problem: FluxProblem, capacity: NDArray[np.float64]) -> NDArray[np.floa
     return np.zeros(n) if found.x is None else found.x[:n] - found.x[n:]
 
 
-def world(problem: FluxProblem, seed: int) -> tuple[Dataset, NDArray[np.float64]]:
+def world(problem: FluxProblem, seed: int, regime: str) -> tuple[Dataset, NDArray[np.float64]]:
     """Media, measured growth and fluxes, and the same without noise; no composition twice."""
     rng = np.random.default_rng(seed)
-    truth, seen = Truth.drawn(rng), set()
+    truth, seen = Truth.drawn(rng, regime), set()
     media: list[NDArray[np.float64]] = []
     while len(media) < N_TRAIN + N_VALID + N_HELD:
         is_there = rng.random(len(NUTRIENTS)) < 0.4
@@ -179,11 +183,11 @@ def apart(problem: FluxProblem, told: NDArray[np.float64]) -> float:
     )
 
 
-def contest(seed: int, folder: Path) -> Mapping[str, tuple[float, float, float]]:
+def contest(seed: int, regime: str, folder: Path) -> Mapping[str, tuple[float, float, float]]:
     """Contestant -> error of growth, of all readouts (in standard deviations), residual."""
     run = run_context(seed, folder)
     problem = flux_problem(read(FILE))
-    data, exact = world(problem, seed)
+    data, exact = world(problem, seed, regime)
     cuts = np.split(np.arange(data.n_profiles), [N_TRAIN, N_TRAIN + N_VALID])
     train, valid, held = (data.take(rows) for rows in cuts)
     truth, spread = exact[cuts[2]], exact.std(axis=0)

@@ -140,7 +140,7 @@ def _options(asked: Balance, name: str) -> dict[str, Any]:
 
 def _apart(first: Fluxes, other: Fluxes) -> tuple[float, str, tuple[float, float]]:
     """The difference of objectives, and the reaction whose fluxes differ most."""
-    id = max(first.values, key=lambda id: abs(first.values[id] - other.values[id]))
+    id = max(first.values, key=lambda one: abs(first.values[one] - other.values[one]))
     values = first.values[id], other.values[id]
     return abs(first.objective - other.objective), id, values
 

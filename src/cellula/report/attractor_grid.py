@@ -39,7 +39,8 @@ def attractor_grid(found: Attractors, title: str) -> str:
     note = f"full: highest level, empty: 0, orange: changes; {plural(same, 'id')} not drawn"
     if len(differ) == len(columns):
         note += ": alike in all rows"
-    width = max(LEFT + CELL * len(columns) + 24, 620.0)
+    words = f"{plural(len(ids), 'component')}, {found.update} update: {many}"
+    width = max(LEFT + CELL * len(columns) + 24, CHARACTER * max(len(words), len(note)) + 24)
     bottom = TOP + NAMES
     parts: list[Markup] = []
     for number, id in enumerate(columns):
@@ -53,14 +54,13 @@ def attractor_grid(found: Attractors, title: str) -> str:
             for place, id in enumerate(columns)
             for cell in _cell(LEFT + CELL * place, y, one.levels[id], most[id])
         ]
-    states = f"{found.network.id}: {found.update} update, {plural(len(ids), 'component')}"
     head = [
         tag("style", {}, Markup(STYLE)),  # noqa: S704 -- a constant
         label(12, 19, shorten(title, width - 24), style="ink"),
-        label(12, 36, f"{plural(len(ids), 'component')}, {found.update} update: {many}"),
+        label(12, 36, words),
         label(12, 53, note),
     ]
-    alternative = f"{title}: attractors of {states}: {many}."
+    alternative = f"{title}: {words}."
     return standing(width, bottom + CELL * len(rows) + 16, alternative, *head, *parts)
 
 

@@ -28,7 +28,11 @@ NONE = 1e-9
 MANY = 12
 #: What is split in any case, by its name without compartment: the common carriers.
 CURRENCY = frozenset(
-    ["atp", "adp", "amp", "gtp", "gdp", "gmp", "utp", "udp", "ctp", "cdp", "nad", "nadh", "nadp", "nadph", "fad", "fadh2", "q8", "q8h2", "coa", "h", "h2o", "pi", "ppi", "co2", "o2", "nh4", "hco3"]
+    (
+        *("atp", "adp", "amp", "gtp", "gdp", "gmp", "utp", "udp", "ctp", "cdp", "coa", "h", "h2o"),
+        *("nad", "nadh", "nadp", "nadph", "fad", "fadh2", "q8", "q8h2", "pi", "ppi", "co2", "o2"),
+        *("nh4", "hco3"),
+    )
 )
 #: Pixels between layers and between items, of the widest line, above all, beside, and of a
 #: reaction that stands alone.
@@ -63,9 +67,9 @@ def flux_map(network: Network, found: Fluxes, title: str, most: int = 60) -> str
 
     Squares are reactions, circles metabolites; a line is as wide as the flux of its reaction, and
     that of the objective has the second colour. Metabolites of many reactions (ATP, water, ...)
-    stand in small letters beside each of them, and reactions of such alone below with their flux. Of more than ``most`` running reactions those are
-    drawn that the greatest fluxes link to the objective. Raises DataError where there are no
-    fluxes, or all are 0.
+    stand in small letters beside each of them, and reactions of such alone below, with their flux.
+    Of more than ``most`` running reactions those are drawn that the greatest fluxes link to the
+    objective. Raises DataError where there are no fluxes, or all are 0.
     """
     if found.status != "optimal":
         raise DataError(f"flux balance of {network.id!r} is {found.status}: there are no fluxes")
@@ -144,14 +148,14 @@ def _nearest(
         one.id: {part.species for part in (*one.reactants, *one.products)} - split
         for one in running
     }
-    first = [one.id for one in running if one.id in goal] or [max(size, key=lambda id: size[id])]
+    first = [one.id for one in running if one.id in goal] or [max(size, key=size.__getitem__)]
     chosen = dict.fromkeys(first[:most])
     reached = {id for one in chosen for id in touching[one]}
     while len(chosen) < most:
         near = [id for id in size if id not in chosen and touching[id] & reached]
         if not near:
             break
-        best = max(near, key=lambda id: size[id])
+        best = max(near, key=size.__getitem__)
         chosen[best] = None
         reached |= touching[best]
     return [one for one in running if one.id in chosen]
@@ -173,11 +177,15 @@ def _mapped(shown: Sequence[Reaction], found: Fluxes, split: frozenset[str]) -> 
         edges += [(number, place[id]) for id in makes if id in place]
         flux += [abs(found.values[one.id])] * (len(edges) - len(flux))
     beside = {
-        id: tuple(tuple(_short(one) for one in side if one not in place) for side in both)
-        for id, both in sides.items()
+        id: (_unplaced(takes, place), _unplaced(makes, place))
+        for id, (takes, makes) in sides.items()
     }
     alone = tuple(one for one in order if not is_linked[one.id])
     return _Map(tuple(kept), tuple(linked), tuple(edges), tuple(flux), beside, alone)
+
+
+def _unplaced(ids: Sequence[str], place: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(_short(id) for id in ids if id not in place)
 
 
 def _rank(reaction: Reaction, flux: float) -> tuple[bool, float]:
@@ -282,8 +290,9 @@ def _scale(highest: float) -> list[Markup]:
     x = 12.0
     for value in (great, great / 4):
         told = f"flux {value:.4g}"
-        wide = {"stroke-width": _width(value, highest), "class": "flow"}
-        made.append(tag("path", {"d": f"M{x:.1f} 53H{x + 34:.1f}", **wide}))
+        shape = f"M{x:.1f} 53H{x + 34:.1f}"
+        wide = _width(value, highest)
+        made.append(tag("path", {"d": shape, "class": "flow", "stroke-width": wide}))
         made.append(label(x + 42, 57, told))
         x += 42 + CHARACTER * len(told) + 24
     return made

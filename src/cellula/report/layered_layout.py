@@ -45,7 +45,7 @@ def layered(items: Sequence[int], edges: Sequence[Edge]) -> Layers:
     ways = tuple(_way(edge, depth, rows, fresh) for edge in edges)
     beside: dict[int, list[int]] = {one: [] for row in rows for one in row}
     for way in ways:
-        for begin, end in zip(way, way[1:], strict=False):
+        for begin, end in itertools.pairwise(way):
             beside[begin].append(end)
             beside[end].append(begin)
     _order(rows, beside)
@@ -97,7 +97,7 @@ def _apart(row: Sequence[int], wanted: Sequence[float]) -> list[float]:
     """
     room = [1.0 if one >= 0 else BEND for one in row]
     offset = [0.0]
-    for left, right in zip(room, room[1:], strict=False):
+    for left, right in itertools.pairwise(room):
         offset.append(offset[-1] + (left + right) / 2)
     blocks: list[tuple[float, int]] = []
     for shift, own in zip(offset, wanted, strict=True):

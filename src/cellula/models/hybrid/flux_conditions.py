@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -109,11 +109,11 @@ class FluxConditions:
                 f"{', '.join(names[:8]) or 'no features'}: give context_features or "
                 "perturbation_features"
             )
-        rows = [_rows(table, names) for table in tables]
+        contexts, perturbations = (_rows(table, names) for table in tables)
         places = tuple(names.index(name) for name in uptakes)
-        n = len(names)
+        zeros, ones = np.zeros(len(names)), np.ones(len(names))
         blank = cls(
-            names, *rows, tuple(untreated), places, np.zeros(n), np.zeros(n), np.ones(n), stops
+            names, contexts, perturbations, tuple(untreated), places, zeros, zeros, ones, stops
         )
         return blank._fitted(asked)
 
@@ -176,23 +176,11 @@ class FluxConditions:
                 )
             there = raw[raw[:, place] > 0, place]
             unit[place] = np.median(there) if len(there) else 1.0
-        told = FluxConditions(
-            *(self.names, self.contexts, self.perturbations, self.untreated, self.uptakes),
-            unit,
-            self.centre,
-            self.spread,
-            self.stops,
-        )
-        scaled = told._scaled(raw)
+        scaled = replace(self, unit=unit)._scaled(raw)
         spread = scaled.std(axis=0)
         does_vary = spread > 1e-12 * (1.0 + np.abs(scaled).max(axis=0, initial=0.0))
-        return FluxConditions(
-            *(self.names, self.contexts, self.perturbations, self.untreated, self.uptakes),
-            unit,
-            scaled.mean(axis=0),
-            np.where(does_vary, spread, np.inf),
-            self.stops,
-        )
+        wide = np.where(does_vary, spread, np.inf)
+        return replace(self, unit=unit, centre=scaled.mean(axis=0), spread=wide)
 
     def _scaled(self, raw: Floats) -> Floats:
         """Concentrations as ln(1 + c / unit), the rest as it is."""

@@ -158,7 +158,8 @@ class FluxLayer:
 
     def _step(self, prices: Tensor, lower: Tensor, upper: Tensor, slope: Tensor) -> Tensor:
         is_free = (prices > lower) & (prices < upper)
-        return -torch.linalg.solve(_curvature(self.rows, is_free), slope)
+        step: Tensor = torch.linalg.solve(_curvature(self.rows, is_free), -slope)
+        return step
 
     def _searched(
         self, weights: Tensor, lower: Tensor, upper: Tensor, here: Tensor, step: Tensor
@@ -254,11 +255,11 @@ def _independent(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     norms = np.sqrt((matrix**2).sum(axis=1))
     scaled = matrix[norms > 0] / norms[norms > 0][:, None]
     if not len(scaled):
-        return scaled
+        return np.zeros((0, matrix.shape[1]))
     _, upper, order = scipy.linalg.qr(scaled.T, mode="economic", pivoting=True)
     diagonal = np.abs(np.diag(upper))
     rank = int((diagonal > 1e-9 * diagonal[0]).sum())
-    return np.ascontiguousarray(scaled[np.sort(order[:rank])])
+    return np.array(scaled[np.sort(order[:rank])], np.float64)
 
 
 def _curvature(rows: Tensor, is_free: Tensor) -> Tensor:

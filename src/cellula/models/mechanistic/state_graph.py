@@ -68,8 +68,8 @@ def state_graph(
     """
     if n_states(network) > limit:
         raise DataError(
-            f"{network.id!r} has {n_states(network):,} states, more than {limit:,}; raise the limit "
-            "or look at its attractors"
+            f"{network.id!r} has {n_states(network):,} states, more than {limit:,}; raise the "
+            "limit or look at its attractors"
         )
     form = logic_form(network)
     most = [one.max_level + 1 for one in network.components]
