@@ -30,6 +30,8 @@ FORCED = 10.0
 #: How far a steady state may be from one, and from its bounds: told fluxes, fluxes in training.
 EXACT, NEAR = 1e-9, 1e-6
 STEPS, HALVINGS = 200, 60
+#: What the dual, a sum of large numbers, may rise by rounding alone.
+ROUNDING = 1e-12
 #: Added to the diagonal of Newton's matrix, whose entries are of the order of 1.
 DAMPING = 1e-9
 
@@ -174,8 +176,9 @@ class FluxLayer:
             to = here[pending] + size[pending] * step[pending]
             after, then = self._dual(weights, lower[pending], upper[pending], to)
             falls = after <= before[pending] + size[pending, 0] * wanted[pending]
+            is_even = after <= before[pending] + ROUNDING * (1.0 + before[pending].abs())
             is_flatter = then.abs().amax(dim=1) <= 0.5 * steep[pending]
-            pending = pending[~(falls | is_flatter)]
+            pending = pending[~(falls | (is_even & is_flatter))]
             if not len(pending):
                 break
             size[pending] *= 0.5
