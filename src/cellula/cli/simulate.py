@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cellula.cli.scheduler import Scheduler, connected
-from cellula.cli.simulate_words import cells_of, engine_names, id_list, schedule, two_ids
+from cellula.cli.simulate_flux import Balance, flux_solvers, simulate_flux
+from cellula.cli.simulate_words import (
+    cells_of,
+    engine_names,
+    id_list,
+    schedule,
+    times_of,
+    two_ids,
+)
+from cellula.cli.state_picture import with_states
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
 if TYPE_CHECKING:
@@ -30,6 +39,7 @@ DEFAULT = {"Network": "ode", "LogicNetwork": "logic"}
 
 
 def simulate(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="SBML, .net, .bngl, .bnet, CellML ...")],
     end: Annotated[
         float | None, typer.Option("--end", help="Last time, in the model's unit.")
@@ -67,7 +77,7 @@ def simulate(
         str, typer.Option("--concentration", help="Species told as concentrations: A,B.")
     ] = "",
     plot: Annotated[
-        Path | None, typer.Option("--plot", help="Folder for bands.svg and phase.svg.")
+        Path | None, typer.Option("--plot", help="Folder for pictures, such as bands.svg.")
     ] = None,
     show: Annotated[
         str, typer.Option("--show", help="Ids in the bands; else the ten that change most.")
@@ -90,7 +100,7 @@ def simulate(
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Simulate a model over time; with several engines, say where they differ."""
+    """Simulate a model over time, or its fluxes; with several engines, say where they differ."""
     from tempfile import TemporaryDirectory
 
     from cellula.cli.paced import Paced
@@ -103,14 +113,19 @@ def simulate(
         _require_free(out, force)
         writer_of(out)
     network = _network(model, format)
+    if (solvers := flux_solvers(network, engine)) is not None:
+        asked = Balance(model, solvers, options or [], out, plot, force)
+        simulate_flux(network, asked, context, as_json)
+        return
     beats = None if pace is None else Paced.asked(pace, network)
     network = network if beats is None else beats.network
+    times = _times(start, end, points, beats)
     names = engine_names(engine or DEFAULT[type(network).__name__])
     simulators = _simulators(names, options or [])
     pictures = Pictures.asked(plot, id_list(show), two_ids(phase, network), network, force)
+    pictures = with_states(pictures, network, simulators[names[0]], force)
     doses = schedule(perturb or [])
     doses = doses if beats is None else beats.doses(doses)
-    times = _times(start, end, points, beats)
     task = Task(tuple(simulators.values()), network, doses, times)
     with TemporaryDirectory() as scratch, connected(scheduler) as cluster:
         run = run_context(
@@ -140,17 +155,13 @@ def _times(
     start: float, end: float | None, points: int | None, beats: Paced | None
 ) -> NDArray[np.float64]:
     """The times asked for, or those of the beats. Raises StudyError on both, and on neither."""
-    import numpy as np
-
     from cellula.core.errors import StudyError
 
-    if beats is not None:
-        if end is not None or points is not None or start:
-            raise StudyError("--pace tells the times; leave out --start, --end and --points")
-        return beats.times
-    if end is None or points is None:
-        raise StudyError("--end and --points tell the times; give both")
-    return np.linspace(start, end, points)
+    if beats is None:
+        return times_of(start, end, points)
+    if end is not None or points is not None or start:
+        raise StudyError("--pace tells the times; leave out --start, --end and --points")
+    return beats.times
 
 
 def _require_free(out: Path, is_replaced: bool) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cellula.core.batches import Cells
     from cellula.core.logic import LogicNetwork
     from cellula.core.network import Network
     from cellula.core.run import RunContext
     from cellula.core.simulation import Schedule
 
-__all__ = ["cells_of", "engine_names", "id_list", "schedule", "two_ids"]
+__all__ = ["cells_of", "engine_names", "id_list", "schedule", "times_of", "two_ids"]
 
 #: NAME=VALUE@TIME; ``+=`` raises and ``*=`` multiplies.
 DOSE = re.compile(r"(?P<id>[^=@]+?)(?P<how>[+*]?)=(?P<value>[^=@]+)@(?P<time>[^=@]+)")
@@ -34,6 +37,17 @@ def engine_names(text: str) -> tuple[str, ...]:
     if not names or len(set(names)) < len(names):
         raise StudyError(f"--engine is {text!r}; expected one engine, or several different ones")
     return names
+
+
+def times_of(start: float, end: float | None, points: int | None) -> NDArray[np.float64]:
+    """The times of a course. Raises StudyError where the last, or their number, is not given."""
+    import numpy as np
+
+    from cellula.core.errors import StudyError
+
+    if end is None or points is None:
+        raise StudyError("a model needs --end TIME and --points N; an experiment tells its own")
+    return np.linspace(start, end, points)
 
 
 def schedule(words: Sequence[str]) -> Schedule:

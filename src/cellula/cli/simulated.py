@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -41,13 +42,17 @@ class Simulated:
 @final
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What is drawn where: bands of ``ids``, or of the most changing of ``candidates``."""
+    """What is drawn where: bands of ``ids``, or of the most changing of ``candidates``.
+
+    more: name of a file -> a picture that is made already.
+    """
 
     folder: Path
     title: str
     ids: tuple[str, ...]
     candidates: tuple[str, ...]
     phase: tuple[str, str] | None
+    more: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def asked(
@@ -101,7 +106,7 @@ class Pictures:
         from cellula.report.population_bands import population_bands
 
         ids = self.ids or most_changing(courses, MOST_SHOWN, self.candidates)
-        files = {"bands.svg": population_bands(courses, ids, self.title, n_cells)}
+        files = {**self.more, "bands.svg": population_bands(courses, ids, self.title, n_cells)}
         if self.phase is not None:
             files["phase.svg"] = phase_plane(courses, self.phase, self.title)
         return write_together(self.folder, {name: text.encode() for name, text in files.items()})
