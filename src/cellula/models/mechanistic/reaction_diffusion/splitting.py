@@ -106,16 +106,16 @@ class Splitting:
         return _combined(halves, correction), error
 
     def _error(self, states: Floats, correction: Floats) -> float:
-        """The error in units of the tolerance: of the mean of each field relative to its greatest
-        value, and of what differs from the mean relative to its range. So a pattern that is yet
-        faint grows as it should.
+        """The error in units of the tolerance, rtol x the field's greatest value; of what differs
+        from the mean also sqrt(rtol) x its range: so a pattern that is yet faint grows as it should.
         """
         least = self.options.atol * self.reactions.scales
         size, span = np.abs(states).max(axis=0), np.ptp(states, axis=0)
         mean = correction.mean(axis=0)
         apart = np.abs(correction - mean).max(axis=0)
-        of_mean = np.abs(mean) / (least + self.options.rtol * size)
-        of_pattern = apart / (least + self.options.rtol * span + FAINTEST * size)
+        rtol = self.options.rtol
+        pattern = np.minimum(rtol * size, math.sqrt(rtol) * span) + FAINTEST * size
+        of_mean, of_pattern = np.abs(mean) / (least + rtol * size), apart / (least + pattern)
         return float(np.maximum(of_mean, of_pattern).max(initial=0.0))
 
     def _symmetric(self, time: float, states: Floats, h: float) -> Floats:
