@@ -9,6 +9,7 @@ import typer
 
 from cellula.cli.scheduler import Scheduler, connected
 from cellula.cli.simulate_words import cells_of, engine_names, id_list, schedule, two_ids
+from cellula.cli.space import SpaceRequest, refuse_in_space, simulate_space
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
 if TYPE_CHECKING:
@@ -27,8 +28,12 @@ DEFAULT = {"Network": "ode", "LogicNetwork": "logic"}
 
 def simulate(
     model: Annotated[Path, typer.Argument(help="SBML, .net, .bngl, .bnet, CellML ...")],
-    end: Annotated[float, typer.Option("--end", help="Last time, in the model's unit.")],
-    points: Annotated[int, typer.Option("--points", min=2, help="Times, both ends included.")],
+    end: Annotated[
+        float | None, typer.Option("--end", help="Last time, in the model's unit.")
+    ] = None,
+    points: Annotated[
+        int | None, typer.Option("--points", min=2, help="Times, both ends included.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help=".csv or .parquet to write.")] = None,
     engine: Annotated[
         str | None, typer.Option("--engine", help="One, or several: NAME,NAME are compared.")
@@ -59,6 +64,9 @@ def simulate(
     phase: Annotated[
         str | None, typer.Option("--phase", help="A,B: a phase plane of two ids.")
     ] = None,
+    space: Annotated[
+        Path | None, typer.Option("--space", help="TOML of a grid: lengths, diffusion, sides.")
+    ] = None,
     options: Annotated[
         list[str] | None, typer.Option("--option", help="name=value of the first engine.")
     ] = None,
@@ -81,9 +89,24 @@ def simulate(
 
     from cellula.cli.simulated import Pictures, simulated
     from cellula.core.batches import Task, batch_size
+    from cellula.core.errors import StudyError
     from cellula.core.run import run_context
     from cellula.io.formats import writer_of
 
+    if space is not None:
+        refuse_in_space(
+            {"--engine": engine, "--cells": cells, "--n-cells": n_cells, "--spread": spread,
+             "--perturb": perturb, "--amount": amount, "--concentration": concentration,
+             "--phase": phase, "--batch": batch, "--scheduler": scheduler}
+        )  # fmt: skip
+        request = SpaceRequest(
+            space, start, end, points, out, plot, id_list(show), options or [], seed, threads,
+            force, as_json,
+        )  # fmt: skip
+        simulate_space(_network(model, format), model, request)
+        return
+    if end is None or points is None:
+        raise StudyError("--end and --points are not given: the last time, and how many times")
     if out is not None:
         _require_free(out, force)
         writer_of(out)

@@ -18,8 +18,8 @@ class ReactionDiffusionOptions(Options):
     """
 
     rtol: float = Field(1e-4, gt=0, lt=1)
-    """Error of a step that is allowed, relative to the greatest value of each field. Of what differs
-    from the mean of a field it is at most the root of this times the range of the field."""
+    """Error of a step that is allowed, relative to the greatest value of each field; of what
+    differs from the mean of a field, at most the root of this times the range of the field."""
     atol: float = Field(1e-9, gt=0)
     """Error of a step that is allowed beside it, in units of each field."""
     step: float | None = Field(None, gt=0)

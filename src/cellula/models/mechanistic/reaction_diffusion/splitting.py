@@ -107,7 +107,7 @@ class Splitting:
 
     def _error(self, states: Floats, correction: Floats) -> float:
         """The error in units of the tolerance, rtol x the field's greatest value; of what differs
-        from the mean also sqrt(rtol) x its range: so a pattern that is yet faint grows as it should.
+        from the mean also sqrt(rtol) x its range: a pattern that is yet faint grows as it should.
         """
         least = self.options.atol * self.reactions.scales
         size, span = np.abs(states).max(axis=0), np.ptp(states, axis=0)
