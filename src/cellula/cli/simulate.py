@@ -17,6 +17,7 @@ from cellula.cli.simulate_words import (
     times_of,
     two_ids,
 )
+from cellula.cli.space import SpaceRequest, refuse_in_space, simulate_space
 from cellula.cli.state_picture import with_states
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
@@ -85,6 +86,9 @@ def simulate(
     phase: Annotated[
         str | None, typer.Option("--phase", help="A,B: a phase plane of two ids.")
     ] = None,
+    space: Annotated[
+        Path | None, typer.Option("--space", help="TOML of a grid: lengths, diffusion, sides.")
+    ] = None,
     options: Annotated[
         list[str] | None, typer.Option("--option", help="name=value of the first engine.")
     ] = None,
@@ -109,6 +113,18 @@ def simulate(
     from cellula.core.run import run_context
     from cellula.io.formats import writer_of
 
+    if space is not None:
+        refuse_in_space(
+            {"--engine": engine, "--cells": cells, "--n-cells": n_cells, "--spread": spread,
+             "--perturb": perturb, "--amount": amount, "--concentration": concentration,
+             "--phase": phase, "--batch": batch, "--scheduler": scheduler}
+        )  # fmt: skip
+        request = SpaceRequest(
+            space, start, end, points, out, plot, id_list(show), options or [], seed, threads,
+            force, as_json,
+        )  # fmt: skip
+        simulate_space(_network(model, format), model, request)
+        return
     if out is not None:
         _require_free(out, force)
         writer_of(out)

@@ -36,7 +36,7 @@ WORDS = {
     TOO_MANY: "too many steps",
     SINGULAR: "singular equations",
 }
-#: Cells that are done by one thread, one after the other.
+#: Cells that are done by one thread, one after the other, where nobody says otherwise.
 BLOCK = 32
 
 
@@ -115,7 +115,12 @@ def started(states: Floats, parameters: Floats, time: float = 0.0) -> Cells:
 
 
 def advance(
-    problem: Problem, cells: Cells, times: Floats, options: SolverOptions, threads: int = 1
+    problem: Problem,
+    cells: Cells,
+    times: Floats,
+    options: SolverOptions,
+    threads: int = 1,
+    block: int = BLOCK,
 ) -> Advanced:
     """Advance every cell to the last of ``times`` or to just after its first root.
 
@@ -127,7 +132,9 @@ def advance(
     function is looked at five times: two changes between looks are missed, so a condition that
     holds for a very short while wants a root of its own or a bound on the step.
 
-    Results do not depend on ``threads``. A cell that fails stays where it came to and says why.
+    Results do not depend on ``threads``, nor on ``block``, how many cells a thread takes at
+    once: more than the default where they have short ways to go. A cell that fails stays where it
+    came to and says why.
     Raises DataError on shapes and times that do not fit.
     """
     asked = np.ascontiguousarray(times, np.float64)
@@ -149,7 +156,7 @@ def advance(
         np.zeros(n_cells, np.int64),
     )
     if len(asked):
-        _each_block(_work(problem, cells, asked, options), found, threads)
+        _each_block(_work(problem, cells, asked, options), found, threads, block)
     return found
 
 
@@ -178,7 +185,7 @@ def _arrays(tape: Tape) -> tuple[Any, ...]:
     return tape.operations, tape.runs, tape.n_once, tape.constants, tape.outputs
 
 
-def _each_block(work: tuple[Any, ...], found: Advanced, threads: int) -> None:
+def _each_block(work: tuple[Any, ...], found: Advanced, threads: int, size: int) -> None:
     """The kernel over blocks of cells, which do not depend on how many threads there are."""
     cells = found.cells
     arrays = (
@@ -188,10 +195,10 @@ def _each_block(work: tuple[Any, ...], found: Advanced, threads: int) -> None:
 
     def block(begin: int) -> None:
         system, method, control, times, sizes = work
-        part = tuple(one[begin : begin + BLOCK] for one in arrays)
+        part = tuple(one[begin : begin + size] for one in arrays)
         advanced(system, method, control, times, sizes, part)
 
-    begins = range(0, len(cells.time), BLOCK)
+    begins = range(0, len(cells.time), size)
     if threads == 1 or len(begins) < 2:
         for begin in begins:
             block(begin)

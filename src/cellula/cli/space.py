@@ -1,0 +1,206 @@
+"""``cellula simulate --space``: a model on a grid, as a TOML file describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from cellula.cli.terminal import TerminalProgress, print_json, say
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cellula.core.field_course import FieldCourse
+    from cellula.core.logic import LogicNetwork
+    from cellula.core.network import Network
+    from cellula.core.space import Space
+
+__all__ = ["SpaceRequest", "refuse_in_space", "simulate_space"]
+
+#: So many fields are drawn where none are named.
+MOST_SHOWN = 4
+#: Numbers of a course that is kept whole for its picture.
+MOST_KEPT = 2**26
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SpaceRequest:
+    """What ``cellula simulate`` is asked of a space; None where the command does not say."""
+
+    file: Path
+    start: float
+    end: float | None
+    points: int | None
+    out: Path | None
+    plot: Path | None
+    show: tuple[str, ...]
+    options: list[str]
+    seed: int
+    threads: int
+    is_replaced: bool
+    is_json: bool
+
+
+def refuse_in_space(given: dict[str, Any]) -> None:
+    """Raise StudyError on an option that has no meaning on a grid: name -> what was given."""
+    from cellula.core.errors import StudyError
+
+    for name, value in given.items():
+        if value:
+            raise StudyError(f"{name} goes with cells, not with --space; leave one of them out")
+
+
+def simulate_space(network: Network | LogicNetwork, model: Path, asked: SpaceRequest) -> None:
+    """Simulate a network on a grid, write its fields, draw them, tell what came out."""
+    from tempfile import TemporaryDirectory
+
+    import numpy as np
+
+    from cellula.cli.pairs import typed_pairs
+    from cellula.core.errors import StudyError
+    from cellula.core.run import run_context
+    from cellula.core.simulation import reaction_network
+    from cellula.io.space_file import read_space
+    from cellula.models.mechanistic.reaction_diffusion.simulation import ReactionDiffusion
+
+    described = read_space(asked.file)
+    end, points = asked.end or described.end, asked.points or described.points
+    if end is None or points is None:
+        raise StudyError(f"--end and --points are not given, nor by {asked.file.name}")
+    given = reaction_network(network, ReactionDiffusion.name)
+    ids = _shown(given, described.space, asked.show)
+    options = ReactionDiffusion.options_type.model_validate(typed_pairs(asked.options, "--option"))
+    times = np.linspace(asked.start, end, points)
+    _check_places(asked)
+    with TemporaryDirectory() as scratch:
+        run = run_context(
+            asked.seed, Path(scratch), threads=asked.threads, progress=TerminalProgress()
+        )
+        fields = ReactionDiffusion(options).fields(given, described.space, times, run, ids)
+        course, digest = _kept(fields, (described.space, ids, times), asked)
+    pictures = _drawn(course, ids, given.id, asked)
+    if asked.is_json:
+        print_json(_record(model, course, options.model_dump(), digest, asked, pictures))
+        return
+    _tell(course, asked, pictures)
+
+
+def _shown(network: Network, space: Space, show: tuple[str, ...]) -> tuple[str, ...]:
+    from cellula.core.errors import StudyError
+
+    for id in show:
+        if id not in network.ids:
+            raise StudyError(f"--show names {id!r}, which network {network.id!r} lacks")
+    species = tuple(one.id for one in network.species if not one.is_constant)
+    return show or species or tuple(space.initial)
+
+
+def _check_places(asked: SpaceRequest) -> None:
+    from cellula.core.errors import DataError
+
+    places = [asked.out] if asked.out else []
+    if asked.plot:
+        places.append(asked.plot / "fields.svg")
+    for place in places:
+        if place.exists() and not asked.is_replaced:
+            raise DataError(f"{place} exists; replace it with --force or name another")
+
+
+def _kept(
+    fields: Iterator[NDArray[np.float64]],
+    what: tuple[Space, tuple[str, ...], NDArray[np.float64]],
+    asked: SpaceRequest,
+) -> tuple[FieldCourse, str]:
+    """The course, or its last time where it is larger than is kept; each time goes to the disk."""
+    import numpy as np
+
+    from cellula.core.canonical import RowDigest
+    from cellula.core.field_course import FieldCourse
+    from cellula.io.field_store import field_store
+
+    space, ids, times = what
+    shape = (len(ids), *space.grid.cells)
+    digest = RowDigest((len(times), *shape))
+    is_whole = len(times) * len(ids) * space.grid.n_voxels <= MOST_KEPT
+    told = times if is_whole else times[-1:]
+    values = np.empty((len(told), *shape))
+    with ExitStack() as stack:
+        add = None
+        if asked.out is not None:
+            add = stack.enter_context(field_store(asked.out, space.grid, ids, times))
+        for k, found in enumerate(fields):
+            digest.add(found[None])
+            values[k if is_whole else 0] = found
+            if add is not None:
+                add(found)
+    return FieldCourse(space.grid, ids, told, values), digest.hexdigest()
+
+
+def _drawn(
+    course: FieldCourse, ids: tuple[str, ...], title: str, asked: SpaceRequest
+) -> tuple[Path, ...]:
+    from cellula.io.atomic import write_together
+    from cellula.report.field_picture import field_picture
+
+    if asked.plot is None:
+        return ()
+    picture = field_picture(course, ids if asked.show else ids[:MOST_SHOWN], title)
+    return write_together(asked.plot, {"fields.svg": picture.encode()})
+
+
+def _record(
+    model: Path,
+    course: FieldCourse,
+    options: dict[str, Any],
+    digest: str,
+    asked: SpaceRequest,
+    pictures: tuple[Path, ...],
+) -> dict[str, Any]:
+    """What ran, with what: for a program."""
+    from cellula.io.digest import hash_source
+
+    return {
+        "model": str(model),
+        "model_sha256": hash_source(model),
+        "space": str(asked.file),
+        "space_sha256": hash_source(asked.file),
+        "engines": {"reaction_diffusion": {"options": options, "version": _version()}},
+        "cells": list(course.grid.cells),
+        "ids": list(course.ids),
+        "fields": {id: _summary(course, id) for id in course.ids},
+        "values_sha256": digest,
+        "out": asked.out and str(asked.out),
+        "pictures": [str(path) for path in pictures],
+    }
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("cellula")
+
+
+def _summary(course: FieldCourse, id: str) -> dict[str, float]:
+    last = course.of(id)[-1]
+    found = {"least": last.min(), "greatest": last.max(), "total": course.total(id)[-1]}
+    return {name: float(value) for name, value in found.items()}
+
+
+def _tell(course: FieldCourse, asked: SpaceRequest, pictures: tuple[Path, ...]) -> None:
+    voxels = " x ".join(str(n) for n in course.grid.cells)
+    say(f"reaction_diffusion: {voxels} voxels up to time {course.times[-1]:g}")
+    for id in course.ids:
+        found = _summary(course, id)
+        say(
+            f"  {id:<24} {found['least']:.6g} to {found['greatest']:.6g}, "
+            f"total {found['total']:.6g}"
+        )
+    if asked.out is not None:
+        say(f"wrote    {asked.out}")
+    for path in pictures:
+        say(f"wrote    {path}")

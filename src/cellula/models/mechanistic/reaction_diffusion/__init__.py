@@ -1,0 +1,1 @@
+"""Reactions in every voxel of a grid, and diffusion between them."""
