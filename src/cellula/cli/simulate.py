@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cellula.cli.simulated import Simulated
     from cellula.core.logic import LogicNetwork
     from cellula.core.network import Network
+    from cellula.core.reader import Content
     from cellula.evaluation.divergence import Divergence
 
 __all__ = ["simulate"]
@@ -27,8 +28,12 @@ DEFAULT = {"Network": "ode", "LogicNetwork": "logic"}
 
 def simulate(
     model: Annotated[Path, typer.Argument(help="SBML, .net, .bngl, .bnet, CellML ...")],
-    end: Annotated[float, typer.Option("--end", help="Last time, in the model's unit.")],
-    points: Annotated[int, typer.Option("--points", min=2, help="Times, both ends included.")],
+    end: Annotated[
+        float | None, typer.Option("--end", help="Last time, in the model's unit.")
+    ] = None,
+    points: Annotated[
+        int | None, typer.Option("--points", min=2, help="Times, both ends included.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help=".csv or .parquet to write.")] = None,
     engine: Annotated[
         str | None, typer.Option("--engine", help="One, or several: NAME,NAME are compared.")
@@ -79,15 +84,29 @@ def simulate(
 
     import numpy as np
 
+    from cellula.cli.physics import PhysicsAsked, simulate_physics
     from cellula.cli.simulated import Pictures, simulated
     from cellula.core.batches import Task, batch_size
+    from cellula.core.physics import PhysicsProblem
     from cellula.core.run import run_context
     from cellula.io.formats import writer_of
 
     if out is not None:
         _require_free(out, force)
         writer_of(out)
-    network = _network(model, format)
+    content = _content(model, format)
+    if isinstance(content, PhysicsProblem):
+        others = {
+            "--engine": engine, "--end": end, "--start": start, "--cells": cells,
+            "--n-cells": n_cells, "--spread": spread, "--perturb": perturb, "--amount": amount,
+            "--concentration": concentration, "--show": show, "--phase": phase, "--batch": batch,
+            "--scheduler": scheduler,
+        }  # fmt: skip
+        asked = PhysicsAsked(model, points, out, plot, options or [], seed, force, others)
+        simulate_physics(content, asked, as_json=as_json)
+        return
+    network = _network(model, content)
+    end, points = _span(end, points, model)
     names = engine_names(engine or DEFAULT[type(network).__name__])
     simulators = _simulators(names, options or [])
     pictures = Pictures.asked(plot, id_list(show), two_ids(phase, network), network, force)
@@ -122,17 +141,31 @@ def _require_free(out: Path, is_replaced: bool) -> None:
         raise DataError(f"{out} exists; replace a file with --force or name another")
 
 
-def _network(model: Path, format: str | None) -> Network | LogicNetwork:
+def _content(model: Path, format: str | None) -> Content:
+    from cellula.io.formats import read
+
+    return read(model, format)
+
+
+def _span(end: float | None, points: int | None, model: Path) -> tuple[float, int]:
+    """Raises StudyError where the last time or the number of times is not told."""
+    from cellula.core.errors import StudyError
+
+    if end is None or points is None:
+        missing = "--end" if end is None else "--points"
+        raise StudyError(f"{model.name} does not say how long to simulate; expected {missing}")
+    return end, points
+
+
+def _network(model: Path, found: Content) -> Network | LogicNetwork:
     from cellula.core.errors import DataError
     from cellula.core.logic import LogicNetwork
     from cellula.core.network import Network
-    from cellula.io.formats import read
 
-    found = read(model, format)
     if not isinstance(found, Network | LogicNetwork):
         raise DataError(
             f"{model.name} holds {type(found).__name__}, no mechanistic model; expected SBML, "
-            "CellML, .net, .bngl or .bnet"
+            "CellML, .net, .bngl, .bnet or .physics.toml"
         )
     return found
 

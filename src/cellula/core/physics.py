@@ -219,12 +219,11 @@ class PhysicsProblem:
             raise DataError(
                 f"{what} has {'no' if one.place is None else 'a'} place, unlike the problem"
             )
-        if self.place is not None and one.place is not None:
-            if not self.place[0] <= one.place <= self.place[1]:
-                raise DataError(
-                    f"{what} is at place {one.place:g}, outside of the domain "
-                    f"{self.place[0]:g} to {self.place[1]:g}"
-                )
+        if self.place is not None and not self.place[0] <= (one.place or 0.0) <= self.place[1]:
+            raise DataError(
+                f"{what} is at place {one.place:g}, outside of the domain "
+                f"{self.place[0]:g} to {self.place[1]:g}"
+            )
         if not (math.isfinite(one.value) and 0 < one.sigma < math.inf):
             raise DataError(
                 f"{what} has the value {one.value:g} and sigma {one.sigma:g}; expected finite "

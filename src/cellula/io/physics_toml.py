@@ -23,6 +23,7 @@ from cellula.core.physics import Boundary, Field, LearnedTerm, Measured, Physics
 from cellula.core.reader import Content
 from cellula.io.atomic import write_atomically
 from cellula.io.infix import parse, written
+from cellula.io.text_file import decoded, text_bytes
 
 __all__ = ["PhysicsToml"]
 
@@ -116,8 +117,8 @@ class PhysicsToml:
     def read(self, path: Path) -> PhysicsProblem:
         """The problem of a file. Raises DataError, naming the file and every wrong key in it."""
         try:
-            tree = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            tree = tomllib.loads(decoded(text_bytes(path), path.name))
+        except tomllib.TOMLDecodeError as error:
             raise DataError(f"{path.name} is no TOML: {error}") from error
         try:
             return _problem(ProblemTable(**tree))

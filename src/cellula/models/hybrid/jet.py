@@ -8,6 +8,7 @@ them forward costs one pass, where nested automatic differentiation costs three.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import final
 
 import torch
@@ -95,7 +96,7 @@ class JetNetwork(nn.Module):
         waves = torch.randn(n, fourier, dtype=torch.float64) * frequency
         self.register_buffer("waves", waves)
         widths = [n + 2 * fourier, *sizes, outputs]
-        layers = [nn.Linear(a, b).double() for a, b in zip(widths, widths[1:], strict=False)]
+        layers = [nn.Linear(a, b).double() for a, b in pairwise(widths)]
         for layer in layers:
             nn.init.xavier_normal_(layer.weight)
             nn.init.zeros_(layer.bias)

@@ -74,7 +74,7 @@ def plain_solution(
     network = network_of(problem, nodes)
     grid = np.union1d([problem.time[0]], times)
     cells = ParameterTable(tuple(values), np.array([list(values.values())], dtype=np.float64))
-    solver = Ode(SolverOptions(rtol=1e-8, atol=1e-10, max_step=None))
+    solver = Ode(SolverOptions(rtol=1e-8, atol=1e-10, max_steps=100_000, max_step=None))
     course = solver.simulate(network, cells, Schedule(), grid, run)
     rows = np.searchsorted(grid, times)
     count = 1 if problem.place is None else nodes
