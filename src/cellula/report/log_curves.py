@@ -29,7 +29,8 @@ def log_curves(
     """An SVG of up to four curves, name -> (across, up), over powers of ten.
 
     log_across: powers of ten across too. axes: words across and up. Points that are not positive
-    and finite have no logarithm and are left out. Raises DataError where a curve has no point left, or there are more than four.
+    and finite have no logarithm and are left out. Raises DataError where a
+    curve has no point left, or there are more than four.
     """
     if not 1 <= len(curves) <= len(STYLES):
         raise DataError(f"{len(curves)} curves; expected 1 to {len(STYLES)}")

@@ -35,7 +35,7 @@ class MembraneOptions(Options):
 
     stretches: tuple[int, ...] = (10, 25, 50, 100, 200)
     """Steps of time in a stretch, phase after phase; longer ones are cut at the trace's end."""
-    iterations: tuple[int, ...] = (300, 150, 80, 50, 40)
+    iterations: tuple[int, ...] = (800, 300, 150, 60, 50)
     """Steps of Adam in every phase."""
     learning_rate: float = Field(1e-2, gt=0)
     """Of Adam in the first phase; every phase begins with 0.7 of the one before and falls."""
