@@ -22,8 +22,8 @@ __all__ = ["Estimate", "ensemble_estimates", "plain_estimates"]
 
 #: Of an interval.
 LEVEL = 0.95
-#: Steps of numerical derivatives, relative to the range that is searched.
-STEP = 1e-5
+#: Steps of numerical derivatives, as a share of the range that is searched.
+STEP = 1e-4
 
 
 @final
@@ -75,23 +75,28 @@ def plain_estimates(
     n, k = len(problem.data), len(problem.unknowns)
     if n <= k:
         raise DataError(f"{n} measurements for {k} unknowns; an interval needs more")
-    bounds = np.array([_bounds(one) for one in problem.unknowns])
-    found = least_squares(
-        lambda x: _misfit(problem, x, run, nodes), bounds.mean(axis=1), bounds=bounds.T,
-        x_scale=np.ptp(bounds, axis=1), diff_step=STEP,
-    )  # fmt: skip
+    low, high = np.array([_bounds(one) for one in problem.unknowns]).T
+
+    def misfit(z: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _misfit(problem, (low + z * (high - low)).tolist(), run, nodes)
+
+    def slopes(z: NDArray[np.float64]) -> NDArray[np.float64]:
+        moves = STEP * np.eye(k)
+        return np.column_stack([(misfit(z + m) - misfit(z - m)) / (2 * STEP) for m in moves])
+
+    found = least_squares(misfit, np.full(k, 0.5), slopes, bounds=(STEP, 1 - STEP))
     if not found.success:
         raise NotConverged(f"least squares of {problem.id!r}: {found.message}")
     information = found.jac.T @ found.jac
     if np.linalg.matrix_rank(information) < k:
         raise NotConverged(f"the data of {problem.id!r} do not tell all of its unknowns")
     variance = 2 * found.cost / (n - k)
-    reach = student.ppf((1 + LEVEL) / 2, n - k) * np.sqrt(
-        np.diag(np.linalg.inv(information)) * variance
-    )
+    reach = np.sqrt(np.diag(np.linalg.inv(information)) * variance) * (high - low)
+    reach *= student.ppf((1 + LEVEL) / 2, n - k)
+    x = low + found.x * (high - low)
     return tuple(
-        Estimate(one.id, _natural(one, x), _natural(one, x - r), _natural(one, x + r), n)
-        for one, x, r in zip(problem.unknowns, found.x.tolist(), reach.tolist(), strict=True)
+        Estimate(one.id, _natural(one, at), _natural(one, at - r), _natural(one, at + r), n)
+        for one, at, r in zip(problem.unknowns, x.tolist(), reach.tolist(), strict=True)
     )
 
 

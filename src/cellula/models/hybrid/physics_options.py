@@ -29,6 +29,11 @@ class PhysicsOptions(Options):
     """Where initial and boundary values are asked for, if they are terms of the loss; a side."""
     weights: Literal["fixed", "balanced"] = "fixed"
     """Of the terms: as given below, or so balanced that every gradient has the residual's norm."""
+    ramp: int = Field(1, ge=1)
+    """Stages, each with its own L-BFGS, in which the residual's weight rises tenfold to its own.
+
+    Adam has the weight of the first. With unknowns, a full weight from the start finds equations
+    that hold far from the data."""
     data_weight: float = Field(1.0, ge=0)
     """Of the error of the data."""
     residual_weight: float = Field(1.0, ge=0)
@@ -46,7 +51,7 @@ class PhysicsOptions(Options):
     learning_rate: float = Field(5e-3, gt=0)
     """Of Adam at the start; it falls along half a cosine to a hundredth."""
     lbfgs_steps: int = Field(1000, ge=0)
-    """Steps of L-BFGS after that, of every window."""
+    """Steps of L-BFGS after that, of every window and stage."""
     tolerance: float = Field(0.0, ge=0)
     """Training ends early when the loss is smaller."""
     patience: int = Field(10, ge=1)

@@ -55,7 +55,9 @@ def train(loss: Loss, options: PhysicsOptions, window: int, run: RunContext) -> 
         if not made.adam(told * EVERY, min((told + 1) * EVERY, options.adam_steps)):
             break
     loss.is_causal = False
-    made.lbfgs()
+    for stage in range(options.ramp):
+        made.raise_to(stage)
+        made.lbfgs()
     return made.told
 
 
@@ -69,6 +71,13 @@ class _Training:
         self.weights = {name: getattr(options, f"{name}_weight") for name in TERMS}
         self.optimiser = torch.optim.Adam(self.parameters, lr=options.learning_rate)
         self.told: list[Convergence] = []
+        self.done = 0
+        self.raise_to(0)
+
+    def raise_to(self, stage: int) -> None:
+        """The residual's weight in a stage."""
+        below = self.options.ramp - 1 - stage
+        self.weights["residual"] = self.options.residual_weight * 10.0**-below
 
     def adam(self, first: int, last: int) -> bool:
         """Some steps; False where the tolerance is reached."""
@@ -94,7 +103,7 @@ class _Training:
 
     def lbfgs(self) -> None:
         """L-BFGS with a line search that keeps the strong Wolfe conditions, in stretches."""
-        best, since, done = math.inf, 0, 0
+        best, since, end = math.inf, 0, self.done + self.options.lbfgs_steps
         optimiser = torch.optim.LBFGS(
             self.parameters,
             max_iter=EVERY,
@@ -107,15 +116,15 @@ class _Training:
 
         def closure() -> Tensor:
             optimiser.zero_grad(set_to_none=True)
-            total = self._total(self._terms("l-bfgs", done))
+            total = self._total(self._terms("l-bfgs", self.done))
             torch.autograd.backward(total)
             return total
 
-        while done < self.options.lbfgs_steps and since < self.options.patience:
+        while self.done < end and since < self.options.patience:
             optimiser.step(closure)  # type: ignore[no-untyped-call]
-            done += EVERY
-            terms = self._terms("l-bfgs", done)
-            total = float(self._tell("l-bfgs", done, terms, self._total(terms)).loss)
+            self.done += EVERY
+            terms = self._terms("l-bfgs", self.done)
+            total = float(self._tell("l-bfgs", self.done, terms, self._total(terms)).loss)
             if total < self.options.tolerance:
                 return
             best, since = (total, 0) if total < FORWARD * best else (best, since + 1)
