@@ -13,9 +13,10 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from cellula.core import registry
-from cellula.core.expression import Symbol, apply
+from cellula.core.expression import Number, Symbol, apply
 from cellula.core.logic import Component, LogicNetwork, SignedEdge, SignedGraph
 from cellula.core.network import Compartment, Network, Parameter, Participant, Reaction, Species
+from cellula.core.physics import Boundary, Field, Measured, PhysicsProblem, Unknown
 from cellula.testing import ReaderConformance
 from cellula.testing.multimodal import two_modalities
 from cellula.testing.simulator import decay
@@ -87,12 +88,21 @@ def counted_decay() -> Network:
     )
 
 
+def diffusion() -> PhysicsProblem:
+    """A physical problem with a place, an unknown and a measurement."""
+    zero = Boundary("value", Number(0.0))
+    field = Field("u", apply("times", -1, Symbol("u")), Symbol("x"), Symbol("D"), zero, zero)
+    sought, measured = (Unknown("D", 0.1, 2.0),), (Measured("u", 0.5, 0.2, 0.01, 0.5),)
+    return PhysicsProblem("own", (field,), (0.0, 1.0), (0.0, 1.0), {}, sought, (), measured)
+
+
 #: Writers that refuse the contents of the kit, and what they write beside them.
 OWN: dict[str, Callable[[], Any]] = {
     "bnet": two_components,
     "bionetgen_net": counted_decay,
     "gct": annotated_matrix,
     "gctx": annotated_matrix,
+    "physics": diffusion,
     "sif": two_edges,
     "tenx_mtx": counted_cells,
     "h5mu": lambda: two_modalities().data,

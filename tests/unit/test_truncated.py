@@ -25,6 +25,7 @@ import test_myokit
 import test_open_problems
 import test_pairs
 import test_petab_tables
+import test_physics_toml
 import test_pytdc_table
 import test_sif
 import test_tcga_table
@@ -101,6 +102,7 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "open_problems": lambda folder: test_open_problems.made(folder, counts=1.0, normalized=2.0),
     "parquet": written(table(), "t.parquet"),
     "petab": test_petab_tables.made,
+    "physics": text(test_physics_toml.TEXT, "t.physics.toml"),
     "pytdc": text(test_pytdc_table.PAIRS, "davis.tab"),
     "sif": text(test_sif.TEXT + "apoptosis\t1\tcaspase\n", "t.sif"),
     "sbml": written(decay(), "decay.sbml"),

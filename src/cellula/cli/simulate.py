@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cellula.cli.simulated import Simulated
     from cellula.core.logic import LogicNetwork
     from cellula.core.network import Network
+    from cellula.core.reader import Content
     from cellula.evaluation.divergence import Divergence
 
 __all__ = ["simulate"]
@@ -108,8 +109,10 @@ def simulate(
     from tempfile import TemporaryDirectory
 
     from cellula.cli.paced import Paced
+    from cellula.cli.physics import PhysicsAsked, simulate_physics
     from cellula.cli.simulated import Pictures, simulated
     from cellula.core.batches import Task, batch_size
+    from cellula.core.physics import PhysicsProblem
     from cellula.core.run import run_context
     from cellula.io.formats import writer_of
 
@@ -123,12 +126,23 @@ def simulate(
             space, start, end, points, out, plot, id_list(show), options or [], seed, threads,
             force, as_json,
         )  # fmt: skip
-        simulate_space(_network(model, format), model, request)
+        simulate_space(_network(model, _content(model, format)), model, request)
         return
     if out is not None:
         _require_free(out, force)
         writer_of(out)
-    network = _network(model, format)
+    content = _content(model, format)
+    if isinstance(content, PhysicsProblem):
+        others = {
+            "--engine": engine, "--end": end, "--start": start, "--cells": cells,
+            "--n-cells": n_cells, "--spread": spread, "--perturb": perturb, "--amount": amount,
+            "--concentration": concentration, "--show": show, "--phase": phase, "--batch": batch,
+            "--scheduler": scheduler,
+        }  # fmt: skip
+        physics = PhysicsAsked(model, points, out, plot, options or [], seed, force, others)
+        simulate_physics(content, physics, as_json=as_json)
+        return
+    network = _network(model, content)
     if (solvers := flux_solvers(network, engine)) is not None:
         asked = Balance(model, solvers, options or [], out, plot, force)
         simulate_flux(network, asked, context, as_json)
@@ -188,17 +202,21 @@ def _require_free(out: Path, is_replaced: bool) -> None:
         raise DataError(f"{out} exists; replace a file with --force or name another")
 
 
-def _network(model: Path, format: str | None) -> Network | LogicNetwork:
+def _content(model: Path, format: str | None) -> Content:
+    from cellula.io.formats import read
+
+    return read(model, format)
+
+
+def _network(model: Path, found: Content) -> Network | LogicNetwork:
     from cellula.core.errors import DataError
     from cellula.core.logic import LogicNetwork
     from cellula.core.network import Network
-    from cellula.io.formats import read
 
-    found = read(model, format)
     if not isinstance(found, Network | LogicNetwork):
         raise DataError(
             f"{model.name} holds {type(found).__name__}, no mechanistic model; expected SBML, "
-            "CellML, .net, .bngl or .bnet"
+            "CellML, .net, .bngl, .bnet or .physics.toml"
         )
     return found
 

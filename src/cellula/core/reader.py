@@ -11,6 +11,7 @@ from anndata import AnnData
 from cellula.core.logic import LogicNetwork, PerturbationTable, SignedGraph
 from cellula.core.network import Network
 from cellula.core.petab import PetabProblem
+from cellula.core.physics import PhysicsProblem
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -20,7 +21,7 @@ __all__ = ["Content", "Reader", "Writer"]
 #: What files hold: matrices, tables, models, and what models are trained on.
 Content: TypeAlias = (
     "AnnData | MuData | pd.DataFrame | Network | LogicNetwork | SignedGraph | PerturbationTable"
-    " | PetabProblem"
+    " | PetabProblem | PhysicsProblem"
 )
 
 
