@@ -58,14 +58,14 @@ class NeuralOdeOptions(CourseOptions):
     """How far a line may be from its drug in the kinetics; tuned on validation data."""
     width: int = Field(default=16, ge=1)
     """Units of the hidden layer."""
-    penalty: float = Field(default=0.1, ge=0)
+    penalty: float = Field(default=0.01, ge=0)
     """What the square of the learned term costs beside the squared error: it is drawn to 0."""
     shift_penalty: float = Field(default=0.03, ge=0)
     """What the square of the shift of the kinetics costs, in standard deviations of the prior."""
     step_h: float = Field(default=8.0, gt=0)
     """The longest step of the solver, in hours."""
     train: TrainOptions = TrainOptions(
-        epochs=120, batch=4096, learning_rate=0.02, weight_decay=1e-3, patience=30
+        epochs=120, batch=4096, learning_rate=0.005, weight_decay=1e-3, patience=30
     )
     """How the equation is trained; a batch is of conditions."""
 
