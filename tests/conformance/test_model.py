@@ -13,14 +13,23 @@ from cellula.core.run import RunContext
 from cellula.testing import ModelConformance
 from mechanistic_example import decay_options
 
+#: Models of growth courses, and what else they are told.
+GROWTH: dict[str, dict[str, Any]] = {
+    "growth_kinetics": {},
+    "neural_ode": {"train": {"epochs": 2}, "width": 4},
+}
+
 
 def quick(name: str, folder: Path) -> dict[str, Any]:
     """Options under which a network trains for a moment; what it learns is not asked here.
 
-    A mechanistic model is what its file says: it gets the file of a network of two species.
+    A mechanistic model is what its file says: it gets the file of a network of two species. One of
+    growth is told when its readouts were taken.
     """
     if name == "mechanistic_model":
         return decay_options(folder)
+    if name in GROWTH:
+        return {"hours": {"rest_mv": 12, "peak_mv": 48}, "rates": ["apd90_s"], **GROWTH[name]}
     fields = registry.load("model", name).options_type.model_fields
     if "n_members" in fields:
         return {"n_members": 2, "options": quick(fields["model"].default, folder)}

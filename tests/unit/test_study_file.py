@@ -225,3 +225,17 @@ def test_what_is_no_study_file(content: bytes, name: str, words: str) -> None:
 def test_no_file_names_the_command_that_writes_one(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="`cellula init` writes one"):
         read_study(tmp_path / "none.toml")
+
+
+@pytest.mark.requirement("A5", "two wells of a treatment are replicates where the claim says so")
+def test_the_profiles_of_a_replicate_are_part_of_a_study_where_they_are_said() -> None:
+    usual = Study.model_validate(tree())
+    said = tree()
+    said["claim"][0]["replicate_profiles"] = 1
+    one = Study.model_validate(said)
+    assert (usual.claim[0].replicate_profiles, one.claim[0].replicate_profiles) == (5, 1)
+    assert b"replicate_profiles" not in usual.canonical
+    assert b"replicate_profiles" in one.canonical
+    said["claim"][0]["replicate_profiles"] = 5
+    assert Study.model_validate(said).hash == usual.hash
+    assert mistakes(lambda wrong: wrong["claim"][0].update(replicate_profiles=0))

@@ -31,6 +31,7 @@ import test_sif
 import test_tcga_table
 import test_tenx_h5
 import test_tenx_mtx
+import test_thunor_tables
 from anndata import AnnData
 
 from cellula.core import registry
@@ -111,6 +112,7 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "tcga": text(test_tcga_table.WIDE, "acc.csv"),
     "tenx_h5": lambda folder: test_tenx_h5.made(folder / "filtered_feature_bc_matrix.h5"),
     "tenx_mtx": lambda folder: test_tenx_mtx.made(folder / "filtered_feature_bc_matrix"),
+    "thunor": test_thunor_tables.made,
     "vcc2025": lambda folder: written(many_cells(), "t.vcc")(folder),
     "vcc2026": lambda folder: written(test_challenge_files.submission_2026(), "t.vcc2026.h5ad")(
         folder

@@ -183,7 +183,10 @@ def _view(
     for fold, own, profiles, space in zip(task.folds, folds, observed, spaces, strict=True):
         controls = task.profiles(fold, fold.control) if len(fold.control) else None
         halves = split_halves(
-            profiles, task.unit, run.child(task.claim.id, fold.name, "halves").rng
+            profiles,
+            task.unit,
+            run.child(task.claim.id, fold.name, "halves").rng,
+            task.claim.replicate_profiles,
         )
         for name in names:
             answers = _predictions(task, own, name)

@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 Level = Literal["low", "medium", "high"]
+#: The fewest profiles of a half that is a replicate, where a claim does not say it.
+REPLICATE_PROFILES = 5
 
 
 #: A metric and the version of its definition.
@@ -195,6 +197,9 @@ class Claim(Strict):
     """The claim in words."""
     metrics: tuple[Annotated[str, Field(pattern=METRIC)], ...] = ()
     """Metrics, as ``name@version``, that are reported beside those of the gates and the usual."""
+    replicate_profiles: int = Field(default=REPLICATE_PROFILES, ge=1)
+    """The fewest profiles in each half of a question that make one half a replicate of the other:
+    5 of cells; 1 where a profile is a well, or a culture, of its own."""
     gate: tuple[GateRule, ...] = Field(min_length=1)
     """Thresholds; the claim must reach all of them."""
 
@@ -281,7 +286,11 @@ class Study(Strict):
     def canonical(self) -> bytes:
         """Canonical JSON of the study: its hash is the study's identity."""
         absent = {"uncertainty"} if self.uncertainty is None else set()
-        return canonical_json(self.model_dump(mode="json", exclude=absent))
+        told = self.model_dump(mode="json", exclude=absent)
+        for claim in told["claim"]:  # a study of before it could be said keeps its hash
+            if claim["replicate_profiles"] == REPLICATE_PROFILES:
+                del claim["replicate_profiles"]
+        return canonical_json(told)
 
     @property
     def hash(self) -> str:
