@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cellula.cli.opened_model import (
+    Cache,
+    NoCache,
+    cache_folder,
+    opened_model,
+    with_equations,
+)
 from cellula.cli.scheduler import Scheduler, connected
 from cellula.cli.simulate_words import cells_of, engine_names, id_list, schedule, two_ids
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
 if TYPE_CHECKING:
     from cellula.cli.simulated import Simulated
-    from cellula.core.logic import LogicNetwork
-    from cellula.core.network import Network
     from cellula.evaluation.divergence import Divergence
 
 __all__ = ["simulate"]
@@ -71,6 +76,8 @@ def simulate(
         int | None, typer.Option("--batch", min=1, help="Cells a batch; changes no number.")
     ] = None,
     scheduler: Scheduler = None,
+    cache: Cache = None,
+    no_cache: NoCache = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -87,9 +94,9 @@ def simulate(
     if out is not None:
         _require_free(out, force)
         writer_of(out)
-    network = _network(model, format)
+    network, made = opened_model(model, format, engine, None if no_cache else cache_folder(cache))
     names = engine_names(engine or DEFAULT[type(network).__name__])
-    simulators = _simulators(names, options or [])
+    simulators = with_equations(_simulators(names, options or []), made)
     pictures = Pictures.asked(plot, id_list(show), two_ids(phase, network), network, force)
     doses, times = schedule(perturb or []), np.linspace(start, end, points)
     task = Task(tuple(simulators.values()), network, doses, times)
@@ -120,21 +127,6 @@ def _require_free(out: Path, is_replaced: bool) -> None:
 
     if is_there(out) and (out.is_dir() or not is_replaced):
         raise DataError(f"{out} exists; replace a file with --force or name another")
-
-
-def _network(model: Path, format: str | None) -> Network | LogicNetwork:
-    from cellula.core.errors import DataError
-    from cellula.core.logic import LogicNetwork
-    from cellula.core.network import Network
-    from cellula.io.formats import read
-
-    found = read(model, format)
-    if not isinstance(found, Network | LogicNetwork):
-        raise DataError(
-            f"{model.name} holds {type(found).__name__}, no mechanistic model; expected SBML, "
-            "CellML, .net, .bngl or .bnet"
-        )
-    return found
 
 
 def _simulators(names: tuple[str, ...], options: list[str]) -> dict[str, Any]:
