@@ -25,6 +25,13 @@ def cellula(*words: str) -> str:
     return result.stdout
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Prepared models are kept here, not with those of the user."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "cellula" / "models"
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> str:
     path = tmp_path / "decay.xml"
@@ -103,6 +110,46 @@ def test_batches_are_the_whole(model: str, tmp_path: Path) -> None:
     gathered = tmp_path / "whole.csv"
     cellula("simulate", model, *POPULATION, "--out", str(gathered), "--batch", "64")
     assert np.allclose(pd.read_csv(gathered), whole, rtol=1e-12)
+
+
+@pytest.mark.requirement("K9", "S4")
+def test_a_cluster_of_processes_gives_the_same_bytes(model: str, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
+    words = (model, *POPULATION, "--batch", "33", "--json", "--out")
+    here, there = tmp_path / "here.parquet", tmp_path / "there.parquet"
+    told = [json.loads(cellula("simulate", *words, str(here)))]
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=":0",
+        local_directory=str(tmp_path / "workers"),
+    ) as cluster:
+        address = ("--scheduler", cluster.scheduler_address)
+        told.append(json.loads(cellula("simulate", *words, str(there), *address)))
+    assert told[0]["values_sha256"] == told[1]["values_sha256"]
+    assert here.read_bytes() == there.read_bytes()
+
+
+@pytest.mark.requirement("K9")
+def test_a_model_that_was_prepared_before_is_taken_from_the_cache(
+    model: str, cache: Path, tmp_path: Path
+) -> None:
+    def told(*more: str) -> dict[str, str]:
+        found: dict[str, str] = json.loads(cellula("simulate", model, *POPULATION, "--json", *more))
+        return found
+
+    first = told("--no-cache")
+    assert not cache.exists()
+    assert told("--engine", "roadrunner", "--batch", "200")["ids"] == first["ids"]
+    assert not cache.exists()  # nobody asked for our equations
+    second = told()
+    (entry,) = cache.iterdir()
+    entry.write_bytes(entry.read_bytes()[:-1])
+    elsewhere = tmp_path / "other"
+    others = [told(), told(), told("--cache", str(elsewhere)), told("--cache", str(elsewhere))]
+    assert len(list(elsewhere.iterdir())) == 1
+    assert all(one == first for one in (second, *others))
 
 
 def test_another_seed_is_another_population(model: str) -> None:

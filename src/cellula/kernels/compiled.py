@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numba
 
-__all__ = ["compiled"]
+__all__ = ["Decorator", "compiled"]
 
 
 class Decorator(Protocol):

@@ -1,4 +1,8 @@
-"""A population of cells advanced by a Rosenbrock method, each to the end or to its first root."""
+"""A population of cells advanced by a Rosenbrock method, each to the end or to its first root.
+
+Cells go side by side, a lane each, at their own times and steps; a lane whose cell has ended
+takes the next one.
+"""
 
 from __future__ import annotations
 
@@ -8,190 +12,241 @@ import numba
 import numpy as np
 
 from cellula.kernels.compiled import compiled
-from cellula.kernels.rosenbrock_step import (
+from cellula.kernels.lane_clock import (
+    AT,
+    BEFORE,
+    CELL,
     DONE,
-    NOT_FINITE,
-    dense,
-    interpolated,
-    linearised,
-    step,
+    ERROR,
+    ERROR_BEFORE,
+    FOLLOWING,
+    IS_DONE,
+    IS_FIRST,
+    IS_NEW,
+    IS_REGULAR,
+    N_CLOCK,
+    N_MARKS,
+    NEW,
+    PLACE,
+    REASON,
+    SHARE,
+    SLOPE,
+    TRIED,
+    H,
+    N,
+    T,
+    Y,
 )
-from cellula.kernels.tape import run
+from cellula.kernels.lane_output import interpolated, tell
+from cellula.kernels.lane_roots import first_roots, look
+from cellula.kernels.lane_tape import run_lanes
+from cellula.kernels.lanes import LANES
+from cellula.kernels.rosenbrock_step import (
+    NOT_FINITE,
+    TOO_SMALL,
+    attempted,
+    begun,
+    dense,
+    judged,
+    linearised,
+)
 
 __all__ = ["ROOT", "advanced"]
 
 #: Beside the ends of a step: a cell has stopped just after a root.
 ROOT = 1
-#: So many parts of a step are looked at for roots.
-PARTS = 4
 
 
 @compiled
-def _copied(of, to):  # type: ignore[no-untyped-def]
-    """Copy by a loop: an assignment of slices takes seconds more to compile."""
-    for i in range(len(of)):
-        to[i] = of[i]
+def _taken(cells, lane, cell, lanes, marks, registers):  # type: ignore[no-untyped-def]
+    """Put a cell into a lane."""
+    time, states, parameters, place, steps, _, _, _, _ = cells
+    rows, lanes_of = registers[3], registers[:3]
+    n = states.shape[1]
+    for i in range(n):
+        lanes[rows[Y] + i, lane] = states[cell, i]
+    for i in range(parameters.shape[1]):
+        for one in lanes_of:
+            one[1 + n + i, lane] = parameters[cell, i]
+    marks[CELL, lane], marks[PLACE, lane], marks[TRIED, lane] = cell, place[cell], 0
+    marks[IS_NEW, lane] = True
+    lanes[T, lane], lanes[H, lane] = time[cell], steps[cell]
+    lanes[BEFORE, lane], lanes[ERROR_BEFORE, lane] = 0.0, 1.0
 
 
 @compiled
-def _prepared(tape, registers, parameters, n):  # type: ignore[no-untyped-def]
-    """Put the parameters and the constants, and do what depends on them alone."""
+def _left(cells, lane, how, lanes, marks, rows):  # type: ignore[no-untyped-def]
+    """Take the cell of a lane out of it."""
+    time, states, _, place, steps, _, status, _, tried = cells
+    cell = marks[CELL, lane]
+    for i in range(rows[N]):
+        states[cell, i] = lanes[rows[Y] + i, lane]
+    status[cell], time[cell], place[cell] = how, lanes[T, lane], marks[PLACE, lane]
+    steps[cell], tried[cell] = lanes[H, lane], marks[TRIED, lane]
+    marks[CELL, lane] = -1
+
+
+@compiled
+def _filled(cells, times, waiting, lanes, marks, registers):  # type: ignore[no-untyped-def]
+    """Put waiting cells into free lanes: (the next one that waits, lanes in use, lanes filled)."""
+    width, n_taken, end = 0, 0, times[len(times) - 1]
+    rows = registers[3]
+    for lane in range(LANES):
+        marks[IS_DONE, lane] = False
+        while marks[CELL, lane] < 0 and waiting < len(cells[0]):
+            _taken(cells, lane, waiting, lanes, marks, registers)
+            waiting += 1
+            if lanes[T, lane] < end:
+                marks[IS_DONE, lane] = True
+                n_taken += 1
+            else:
+                tell(lanes, marks, rows, lane, (times, cells[5]), lanes[T, lane])
+                _left(cells, lane, DONE, lanes, marks, rows)
+        if marks[CELL, lane] >= 0:
+            width = lane + 1
+    return waiting, width, n_taken
+
+
+@compiled
+def _prepared(tape, registers, first, width):  # type: ignore[no-untyped-def]
+    """Put the constants, and do what depends on them and the parameters alone."""
     operations, runs, n_once, constants, _ = tape
-    for i in range(len(parameters)):
-        registers[1 + n + i] = parameters[i]
     for i in range(len(constants)):
-        registers[1 + n + len(parameters) + i] = constants[i]
-    run(operations, runs, 0, n_once, registers)
+        for lane in range(LANES):
+            registers[first + i, lane] = constants[i]
+    run_lanes(operations, runs, 0, n_once, registers, width)
 
 
 @compiled
-def _sides(roots, registers, t, y, sides):  # type: ignore[no-untyped-def]
-    """Whether each root function is above zero."""
-    operations, runs, n_once, _, outputs = roots
-    registers[0] = t
-    for i in range(len(y)):
-        registers[1 + i] = y[i]
-    run(operations, runs, n_once, len(runs), registers)
-    for r in range(len(outputs)):
-        sides[r] = registers[outputs[r]] > 0.0
+def _started(system, cells, times, lanes, marks, work):  # type: ignore[no-untyped-def]
+    """Make lanes ready that were filled just now."""
+    registers, sides, now, width = work
+    rows = registers[3]
+    first = 1 + rows[N] + cells[2].shape[1]
+    _prepared(system[0], registers[0], first, width)
+    _prepared(system[1], registers[1], first, width)
+    _prepared(system[2], registers[2], first, width)
+    if len(sides):
+        for lane in range(LANES):
+            lanes[SHARE, lane] = 0.0
+        look(system[2], registers[2], lanes, rows, now, width)
+    for lane in range(width):
+        if marks[IS_DONE, lane]:
+            for r in range(len(sides)):
+                sides[r, lane] = now[r, lane]
+            tell(lanes, marks, rows, lane, (times, cells[5]), lanes[T, lane])
 
 
 @compiled
-def _is_changed(before, now):  # type: ignore[no-untyped-def]
-    n_changed = 0
-    for r in range(len(before)):
-        n_changed += before[r] != now[r]
-    return n_changed > 0
-
-
-@compiled
-def _first_root(roots, registers, piece, at, sides, now):  # type: ignore[no-untyped-def]
-    """The share of the step just after the first change of a side; 2 where none changes.
-
-    Bisection, until the two sides of the change are neighbours in time. ``at`` (n,) becomes the
-    state there and ``now`` the sides.
-    """
-    t, h, y, new, bends = piece
-    low = 0.0
-    for part in range(1, PARTS + 1):
-        high = part / PARTS
-        interpolated(high, y, new, bends, at)
-        _sides(roots, registers, t + high * h, at, now)
-        if _is_changed(sides, now):
-            break
-        low = high
-    else:
-        return 2.0
-    while True:
-        middle = 0.5 * (low + high)
-        time = t + middle * h
-        if time == t + low * h or time == t + high * h or high - low < 1e-18:
-            break
-        interpolated(middle, y, new, bends, at)
-        _sides(roots, registers, time, at, now)
-        if _is_changed(sides, now):
-            high = middle
-        else:
-            low = middle
-    interpolated(high, y, new, bends, at)
-    _sides(roots, registers, t + high * h, at, now)
-    return high
-
-
-@compiled
-def _told(times, place, until, piece, values):  # type: ignore[no-untyped-def]
-    """Write the states at the times before ``until``; the place of the first that is left."""
-    t, h, y, new, bends = piece
-    while place < len(times) and times[place] < until:
-        interpolated((times[place] - t) / h, y, new, bends, values[place])
-        place += 1
-    return place
-
-
-@compiled
-def _first_step(slope, y, control, span):  # type: ignore[no-untyped-def]
+def _first_step(lanes, rows, lane, tolerances, rtol, span):  # type: ignore[no-untyped-def]
     """A step that changes no state by more than a hundredth, or its tolerance."""
-    sizes, rtol, _ = control
     size, speed = 0.0, 0.0
-    for i in range(len(y)):
-        scale = sizes[i] + rtol * abs(y[i])
-        size += (y[i] / scale) ** 2
-        speed += (slope[i] / scale) ** 2
+    for i in range(rows[N]):
+        y = lanes[rows[Y] + i, lane]
+        scale = tolerances[i] + rtol * abs(y)
+        size += (y / scale) ** 2
+        speed += (lanes[rows[SLOPE] + i, lane] / scale) ** 2
     if not speed > 0.0:
         return 1e-3 * span
-    n = len(y)
+    n = rows[N]
     return min(span, max(0.01 * math.sqrt(size / n), 1.0) / math.sqrt(speed / n))
 
 
 @compiled
-def _cell(system, method, control, times, work, state, n_most):  # type: ignore[no-untyped-def]
-    """Advance one cell: (how it ended, time, next time to tell, next step, attempts)."""
-    local, _, roots, _, _, _ = system
-    found, arrays, bends, at, all_registers, sides, now = work
-    t, h, place, values = state
-    y, new, k = arrays[0], arrays[1], arrays[2]
-    end, n_tried = times[len(times) - 1], 0
-    before, error_before = 0.0, 1.0
-    if len(sides):
-        _sides(roots, all_registers[2], t, y, sides)
-    while place < len(times) and times[place] <= t:
-        _copied(y, values[place])
-        place += 1
-    while t < end:
-        if not linearised(local, all_registers[0], t, y, found):
-            return NOT_FINITE, t, place, h, n_tried
-        if not h > 0.0:
-            h = max(_first_step(found[0], y, control, end - t), 1e-13 * abs(t))
-        tried = (t, h, end, before, error_before, n_most - n_tried)
-        how, done, h, error, count = step(system, method, found, arrays, tried, control)
-        n_tried += count
+def _ready(control, cells, times, lanes, marks, work):  # type: ignore[no-untyped-def]
+    """Make every lane's step ready; the cells that cannot go on are taken out."""
+    rows, n_most, width = work
+    tolerances, rtol, longest = control
+    end = times[len(times) - 1]
+    for lane in range(width):
+        if marks[CELL, lane] < 0:
+            continue
+        if marks[IS_NEW, lane]:
+            if not marks[IS_REGULAR, lane]:
+                _left(cells, lane, NOT_FINITE, lanes, marks, rows)
+                continue
+            if not lanes[H, lane] > 0.0:
+                t = lanes[T, lane]
+                first = _first_step(lanes, rows, lane, tolerances, rtol, end - t)
+                lanes[H, lane] = max(first, 1e-13 * abs(t))
+            marks[IS_NEW, lane], marks[IS_FIRST, lane] = False, True
+            marks[REASON, lane] = TOO_SMALL
+        how = begun(lanes, marks, lane, end, longest, n_most)
         if how != DONE:
-            return how, t, place, h, n_tried
-        after = end if t + done >= end else t + done
-        piece = (t, done, y, new, bends)
-        if len(sides) or (place < len(times) and times[place] < after):
-            dense(method, k, bends)
-        if len(sides):
-            share = _first_root(roots, all_registers[2], piece, at, sides, now)
-            if share <= 1.0:
-                after = t + share * done
-                place = _told(times, place, after, piece, values)
-                _copied(at, y)
-                return ROOT, after, place, h, n_tried
-        place = _told(times, place, after, piece, values)
-        t, before, error_before = after, done, max(error, 1e-2)
-        _copied(new, y)
-        if place < len(times) and times[place] <= t:
-            _copied(y, values[place])
-            place += 1
-    return DONE, t, place, h, n_tried
+            _left(cells, lane, how, lanes, marks, rows)
+
+
+@compiled
+def _ended(cells, lane, times, lanes, marks, work):  # type: ignore[no-untyped-def]
+    """After a step that holds: tell the times in it; the cell goes on or is taken out."""
+    rows, sides, now = work
+    t, done, end = lanes[T, lane], lanes[H, lane], times[len(times) - 1]
+    place, cell, share = marks[PLACE, lane], marks[CELL, lane], lanes[SHARE, lane]
+    is_root = share <= 1.0
+    after = end if t + done >= end else t + done
+    after = t + share * done if is_root else after
+    while place < len(times) and times[place] < after:
+        interpolated((times[place] - t) / done, lanes, rows, lane, cells[5][cell, place])
+        place += 1
+    marks[PLACE, lane], marks[IS_NEW, lane] = place, True
+    lanes[T, lane], lanes[H, lane] = after, lanes[FOLLOWING, lane]
+    lanes[BEFORE, lane], lanes[ERROR_BEFORE, lane] = done, max(lanes[ERROR, lane], 1e-2)
+    reached = rows[AT] if is_root else rows[NEW]
+    for i in range(rows[N]):
+        lanes[rows[Y] + i, lane] = lanes[reached + i, lane]
+    if is_root:
+        for r in range(len(sides)):
+            cells[7][cell, r] = sides[r, lane] != now[r, lane]
+        _left(cells, lane, ROOT, lanes, marks, rows)
+        return
+    tell(lanes, marks, rows, lane, (times, cells[5]), after)
+    if not after < end:
+        _left(cells, lane, DONE, lanes, marks, rows)
+
+
+@compiled
+def _judged(times, lanes, marks, order, n_roots, width):  # type: ignore[no-untyped-def]
+    """Which attempts hold: whether the dense output of any of them is needed."""
+    is_dense = False
+    for lane in range(width):
+        is_done = marks[CELL, lane] >= 0 and judged(lanes, marks, lane, order)
+        marks[IS_DONE, lane], lanes[SHARE, lane] = is_done, 2.0
+        if is_done:
+            place, after = marks[PLACE, lane], lanes[T, lane] + lanes[H, lane]
+            is_dense |= n_roots > 0 or (place < len(times) and times[place] < after)
+    return is_dense
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _workspace(system, method, n_values, n_registers):  # type: ignore[no-untyped-def]
+def _workspace(system, table, n_values, n_registers):  # type: ignore[no-untyped-def]
     """Arrays that one cell after the other uses."""
     local, _, roots, elimination, places, _ = system
-    n, n_stages = len(elimination[0]), method[1]
-    n_stages = method[2].shape[1] // 2 - 1
-    n_bends = len(method[2]) - n_stages
-    n_drift = len(local[4]) - n - len(places)
-    found = (np.zeros(n), np.zeros(len(places)), np.zeros(n_drift))
-    registers = (np.zeros(n_registers[0]), np.zeros(n_registers[1]), np.zeros(n_registers[2]))
-    arrays = (
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros((n_stages, n)),
-        np.zeros(n_values),
-        np.zeros(n),
-        registers[1],
+    n, n_roots, n_stages = len(elimination[0]), len(roots[4]), table.shape[1] // 2 - 1
+    y = N_CLOCK
+    negative = y + 4 * n
+    drift = negative + len(places)
+    values = drift + len(local[4]) - n - len(places)
+    inverse = values + n_values
+    k = inverse + n
+    bends = k + n_stages * n
+    end = bends + (len(table) - n_stages) * n
+    rows = (n, y, y + n, y + 2 * n, y + 3 * n, negative, drift, values, inverse, k, bends, end)
+    lanes, marks = np.zeros((end, LANES)), np.zeros((N_MARKS, LANES), np.int64)
+    lanes[H] = 1.0
+    marks[CELL] = -1
+    registers = (
+        np.zeros((n_registers[0], LANES)),
+        np.zeros((n_registers[1], LANES)),
+        np.zeros((n_registers[2], LANES)),
+        rows,
     )
-    sides, now = np.zeros(len(roots[4]), np.bool_), np.zeros(len(roots[4]), np.bool_)
-    return found, arrays, np.zeros((n_bends, n)), np.zeros(n), registers, sides, now
+    sides, now = np.zeros((n_roots, LANES), np.bool_), np.zeros((n_roots, LANES), np.bool_)
+    return lanes, marks, registers, sides, now
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def advanced(system, method, control, times, sizes, cells):  # type: ignore[no-untyped-def]
-    """Advance cells in place, one after the other.
+    """Advance cells in place.
 
     system: the tapes of f with its derivatives, of f and of the roots, each (operations, runs,
     n_once, constants, outputs); the elimination; the places of the Jacobian's entries; how many
@@ -201,20 +256,23 @@ def advanced(system, method, control, times, sizes, cells):  # type: ignore[no-u
     cells: time, states, parameters, next time to tell, step, values, status, changed, attempts.
     """
     n_values, n_registers, n_most = sizes
-    time, states, parameters, place, steps, values, status, changed, tried = cells
-    work = _workspace(system, method, n_values, n_registers)
-    _, arrays, _, _, registers, sides, now = work
-    n = states.shape[1]
-    y = arrays[0]
-    for cell in range(len(time)):
-        _prepared(system[0], registers[0], parameters[cell], n)
-        _prepared(system[1], registers[1], parameters[cell], n)
-        _prepared(system[2], registers[2], parameters[cell], n)
-        _copied(states[cell], y)
-        state = (time[cell], steps[cell], place[cell], values[cell])
-        how, t, following, h, count = _cell(system, method, control, times, work, state, n_most)
-        status[cell], time[cell], place[cell], steps[cell] = how, t, following, h
-        tried[cell] = count
-        _copied(y, states[cell])
-        for r in range(len(sides)):
-            changed[cell, r] = how == ROOT and sides[r] != now[r]
+    lanes, marks, registers, sides, now = _workspace(system, method[2], n_values, n_registers)
+    rows, waiting = registers[3], 0
+    while True:
+        waiting, width, n_taken = _filled(cells, times, waiting, lanes, marks, registers)
+        if width == 0:
+            break
+        if n_taken:
+            _started(system, cells, times, lanes, marks, (registers, sides, now, width))
+        if marks[IS_NEW].any():
+            linearised(system[0], registers[0], lanes, marks, rows, width)
+        _ready(control, cells, times, lanes, marks, (rows, n_most, width))
+        attempt = (rows, width, control[0], control[1])
+        attempted(system, method, lanes, marks, registers[1], attempt)
+        if _judged(times, lanes, marks, method[3], len(sides), width):
+            dense(method[2], lanes, rows)
+        if len(sides):
+            first_roots(system[2], registers[2], lanes, marks, (rows, sides, now), width)
+        for lane in range(width):
+            if marks[IS_DONE, lane]:
+                _ended(cells, lane, times, lanes, marks, (rows, sides, now))

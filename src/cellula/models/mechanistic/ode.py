@@ -47,6 +47,10 @@ class Ode:
     options: SolverOptions
     kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
+    def with_equations(self, made: Prepared) -> Ode:
+        """The same engine, which need not prepare the network that these are the equations of."""
+        return Ode(self.options, Kept.holding(made))
+
     def simulate(
         self,
         network: Network | LogicNetwork,

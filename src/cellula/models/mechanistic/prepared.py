@@ -59,6 +59,13 @@ class Kept:
         self._lock = Lock()
         self._last: tuple[Network, Prepared] | None = None
 
+    @classmethod
+    def holding(cls, made: Prepared) -> Kept:
+        """With the equations of a network in it, from a cache of models."""
+        kept = cls()
+        kept._last = made.system.network, made
+        return kept
+
     def of(self, network: Network) -> Prepared:
         """The equations of this very network: told apart by identity, for it is frozen."""
         with self._lock:

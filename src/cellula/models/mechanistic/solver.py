@@ -18,9 +18,10 @@ from pydantic import Field
 
 from cellula.core.errors import DataError
 from cellula.core.model import Options
+from cellula.kernels.lane_clock import DONE
 from cellula.kernels.rosenbrock import ROOT, advanced
 from cellula.kernels.rosenbrock_method import RODAS5P
-from cellula.kernels.rosenbrock_step import DONE, NOT_FINITE, SINGULAR, TOO_MANY, TOO_SMALL
+from cellula.kernels.rosenbrock_step import NOT_FINITE, SINGULAR, TOO_MANY, TOO_SMALL
 from cellula.models.mechanistic.problem import Problem, problem
 from cellula.models.mechanistic.tape import Tape
 
