@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cellula.cli.experiment import EXPERIMENT_OPTIONS, EXPERIMENTS, Asked, simulate_experiment
 from cellula.cli.scheduler import Scheduler, connected
-from cellula.cli.simulate_words import cells_of, engine_names, id_list, schedule, two_ids
+from cellula.cli.simulate_words import (
+    cells_of,
+    engine_names,
+    given_only,
+    id_list,
+    schedule,
+    times_of,
+    two_ids,
+)
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
 if TYPE_CHECKING:
@@ -26,9 +35,14 @@ DEFAULT = {"Network": "ode", "LogicNetwork": "logic"}
 
 
 def simulate(
-    model: Annotated[Path, typer.Argument(help="SBML, .net, .bngl, .bnet, CellML ...")],
-    end: Annotated[float, typer.Option("--end", help="Last time, in the model's unit.")],
-    points: Annotated[int, typer.Option("--points", min=2, help="Times, both ends included.")],
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(help="SBML, .net, .bngl, .bnet, CellML, .sedml, .omex")],
+    end: Annotated[
+        float | None, typer.Option("--end", help="Last time, in the model's unit.")
+    ] = None,
+    points: Annotated[
+        int | None, typer.Option("--points", min=2, help="Times, both ends included.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help=".csv or .parquet to write.")] = None,
     engine: Annotated[
         str | None, typer.Option("--engine", help="One, or several: NAME,NAME are compared.")
@@ -77,13 +91,19 @@ def simulate(
     """Simulate a model over time; with several engines, say where they differ."""
     from tempfile import TemporaryDirectory
 
-    import numpy as np
-
     from cellula.cli.simulated import Pictures, simulated
     from cellula.core.batches import Task, batch_size
     from cellula.core.run import run_context
     from cellula.io.formats import writer_of
 
+    if model.name.lower().endswith(EXPERIMENTS):
+        only = given_only(context, EXPERIMENT_OPTIONS, f"{model.name} is an experiment")
+        own = engine_names(engine) if engine else ()
+        asked = Asked(model, own, options or [], out, plot, seed if "seed" in only else None,
+                      threads, force)  # fmt: skip
+        simulate_experiment(asked, as_json)
+        return
+    times = times_of(start, end, points)
     if out is not None:
         _require_free(out, force)
         writer_of(out)
@@ -91,7 +111,7 @@ def simulate(
     names = engine_names(engine or DEFAULT[type(network).__name__])
     simulators = _simulators(names, options or [])
     pictures = Pictures.asked(plot, id_list(show), two_ids(phase, network), network, force)
-    doses, times = schedule(perturb or []), np.linspace(start, end, points)
+    doses = schedule(perturb or [])
     task = Task(tuple(simulators.values()), network, doses, times)
     with TemporaryDirectory() as scratch, connected(scheduler) as cluster:
         run = run_context(
@@ -99,7 +119,7 @@ def simulate(
         )
         population = cells_of(network, cells, n_cells, spread or [], run)
         told = (id_list(amount), id_list(concentration))
-        size = batch or batch_size(points, len(network.ids))
+        size = batch or batch_size(len(times), len(network.ids))
         found = simulated(task, (population, size), told, (out, pictures), run)
     apart = dict(zip(names[1:], found.apart, strict=True))
     if as_json:
