@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from cellula.core.physics import Boundary, Field, Measured, PhysicsProblem, Unkn
 from cellula.testing import ReaderConformance
 from cellula.testing.multimodal import two_modalities
 from cellula.testing.simulator import decay
+from experiment_example import decay_archive, decay_experiment
 
 
 def annotated_matrix() -> AnnData:
@@ -108,7 +110,9 @@ OWN: dict[str, Callable[[], Any]] = {
     "h5mu": lambda: two_modalities().data,
     "vcc2025": submission_2025,
     "vcc2026": submission_2026,
+    "omex": lambda: replace(decay_archive(), id="own"),
     "sbml": decay,
+    "sedml": lambda: replace(decay_experiment(), id="own"),
 }
 
 

@@ -40,6 +40,7 @@ from cellula.io.formats import read, write
 from cellula.io.sbml import sbml_text
 from cellula.testing.multimodal import two_modalities
 from cellula.testing.simulator import decay
+from experiment_example import decay_archive, decay_experiment
 
 
 def matrix() -> AnnData:
@@ -100,6 +101,7 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "h5mu": written(two_modalities().data, "t.h5mu"),
     "hpa": lambda folder: test_hpa_table.zipped(folder, test_hpa_table.LONG),
     "midas": text(test_midas.TEXT, "t.midas.csv"),
+    "omex": written(decay_archive(), "decay.omex"),
     "open_problems": lambda folder: test_open_problems.made(folder, counts=1.0, normalized=2.0),
     "parquet": written(table(), "t.parquet"),
     "petab": test_petab_tables.made,
@@ -107,6 +109,7 @@ WHOLE: dict[str, Callable[[Path], Path]] = {
     "pytdc": text(test_pytdc_table.PAIRS, "davis.tab"),
     "sif": text(test_sif.TEXT + "apoptosis\t1\tcaspase\n", "t.sif"),
     "sbml": written(decay(), "decay.sbml"),
+    "sedml": written(decay_experiment(), "decay.sedml"),
     "smiles": text("CCO ethanol\nOc1ccccc1 phenol\n", "drugs.smi"),
     "string_links": text(test_pairs.LINKS, "9606.protein.links.v12.0.txt"),
     "tcga": text(test_tcga_table.WIDE, "acc.csv"),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias, runtime_checkab
 import pandas as pd
 from anndata import AnnData
 
+from cellula.core.combine_archive import CombineArchive
+from cellula.core.experiment import Experiment
 from cellula.core.logic import LogicNetwork, PerturbationTable, SignedGraph
 from cellula.core.network import Network
 from cellula.core.petab import PetabProblem
@@ -21,7 +23,7 @@ __all__ = ["Content", "Reader", "Writer"]
 #: What files hold: matrices, tables, models, and what models are trained on.
 Content: TypeAlias = (
     "AnnData | MuData | pd.DataFrame | Network | LogicNetwork | SignedGraph | PerturbationTable"
-    " | PetabProblem | PhysicsProblem"
+    " | PetabProblem | PhysicsProblem | Experiment | CombineArchive"
 )
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "ArchiveScan",
     "archive_bytes",
     "differing_byte",
+    "is_plain_name",
     "read_archive",
     "scan_archive",
 ]
@@ -127,7 +128,7 @@ def _member_at(data: bytes, offset: int) -> str:
 def _member_fault(member: ZipInfo, seen: Mapping[str, bytes]) -> str:
     if member.filename in seen:
         return "occurs twice in the archive"
-    if not _is_plain(member.filename):
+    if not is_plain_name(member.filename):
         return "its name is not a plain relative path"
     if member.compress_type != ZIP_STORED:
         return (
@@ -145,7 +146,8 @@ def _read_member(archive: ZipFile, member: ZipInfo, files: dict[str, bytes]) -> 
     return ""
 
 
-def _is_plain(name: str) -> bool:
+def is_plain_name(name: str) -> bool:
+    """Whether a name is a relative path with ``/`` between folders that leads nowhere else."""
     parts = name.split("/")
     return (
         all(part not in {"", ".", ".."} for part in parts)
@@ -157,7 +159,7 @@ def _is_plain(name: str) -> bool:
 def _check_names(names: Iterable[str]) -> None:
     known = set(names)
     for name in sorted(known):
-        if not _is_plain(name):
+        if not is_plain_name(name):
             raise DataError(
                 f"{name!r} cannot be the name of a file in an archive; expected a relative path "
                 'with "/" between folders, no "..", and none of \\ : * ? " < > |'

@@ -12,7 +12,9 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
+from cellula.core.combine_archive import CombineArchive
 from cellula.core.errors import CellulaError, DataError
+from cellula.core.experiment import Experiment
 from cellula.core.logic import LogicNetwork, SignedGraph
 from cellula.core.network import Network
 from cellula.core.reader import Reader, Writer
@@ -153,7 +155,7 @@ class ReaderConformance:
             pairs = ((read.obs, wrote.obs), (read.var, wrote.var))
             rules.require(all(a.equals(b) for a, b in pairs), rule, "other obs or var")
             rules.require(set(read.layers) == set(wrote.layers), rule, set(read.layers))
-        elif isinstance(wrote, Network | LogicNetwork | SignedGraph):
+        elif isinstance(wrote, Network | LogicNetwork | SignedGraph | Experiment | CombineArchive):
             rules.require(read == wrote, rule, read.id)
 
     def _rules(self) -> Rules:
