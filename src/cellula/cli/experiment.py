@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 from cellula.cli.experiment_engine import Chosen, chosen, seed_of
+from cellula.cli.simulate_request import SimulateRequest, require_free
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
 if TYPE_CHECKING:
@@ -22,43 +22,32 @@ if TYPE_CHECKING:
     Values = Mapping[str, NDArray[np.float64]]
     Networks = Mapping[str, Network | LogicNetwork]
 
-__all__ = ["EXPERIMENTS", "EXPERIMENT_OPTIONS", "Asked", "simulate_experiment"]
+__all__ = ["EXPERIMENTS", "simulate_experiment"]
 
 #: Files that hold an experiment.
 EXPERIMENTS = (".sedml", ".omex")
 #: Options of ``cellula simulate`` that an experiment leaves open.
-EXPERIMENT_OPTIONS = (
-    "model", "out", "plot", "engine", "options", "seed", "threads", "force", "as_json",
+OPTIONS = (
+    "out", "plot", "engine", "options", "seed", "threads", "force", "as_json",
 )  # fmt: skip
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the command line says; engines: none for those of the experiment's own methods."""
+def simulate_experiment(asked: SimulateRequest) -> None:
+    """Do the tasks, write reports and plots, tell what was done otherwise than asked.
 
-    path: Path
-    engines: tuple[str, ...]
-    options: Sequence[str]
-    out: Path | None
-    plot: Path | None
-    seed: int | None
-    threads: int
-    is_replaced: bool
-
-
-def simulate_experiment(asked: Asked, as_json: bool) -> None:
-    """Do the tasks, write reports and plots, tell what was done otherwise than asked."""
-    with opened(asked.path) as (experiment, networks):
+    Raises StudyError on an option that the experiment itself decides.
+    """
+    asked.only(OPTIONS, f"{asked.model.name} is an experiment, which says that itself")
+    with opened(asked.model) as (experiment, networks):
         picked = _picked(asked, experiment)
         files = _free(asked, experiment)
         found = [_values(asked, experiment, networks, one) for one in picked]
     apart = {
         engine: _apart(found[0], other)
-        for engine, other in zip(asked.engines[1:], found[1:], strict=True)
+        for engine, other in zip(_engines(asked)[1:], found[1:], strict=True)
     }
     written = _write(experiment, found[0], files)
-    if as_json:
+    if asked.as_json:
         print_json(_record(asked, experiment, picked[0], found[0], apart, written))
         return
     _tell(experiment, picked[0], apart, written)
@@ -85,32 +74,38 @@ def opened(path: Path) -> Iterator[tuple[Experiment, Networks]]:
     yield found, experiment_models(found, path.absolute().parent)
 
 
-def _picked(asked: Asked, experiment: Experiment) -> list[Chosen]:
+def _engines(asked: SimulateRequest) -> tuple[str, ...]:
+    from cellula.cli.simulate_words import engine_names
+
+    return engine_names(asked.engine) if asked.engine else ()
+
+
+def _picked(asked: SimulateRequest, experiment: Experiment) -> list[Chosen]:
     from cellula.cli.pairs import typed_pairs
 
     first = typed_pairs(asked.options, "--option")
-    engines: tuple[str | None, ...] = asked.engines or (None,)
+    engines: tuple[str | None, ...] = _engines(asked) or (None,)
     return [chosen(experiment, one, first if at == 0 else {}) for at, one in enumerate(engines)]
 
 
-def _values(asked: Asked, experiment: Experiment, networks: Networks, picked: Chosen) -> Values:
+def _values(
+    asked: SimulateRequest, experiment: Experiment, networks: Networks, picked: Chosen
+) -> Values:
     from tempfile import TemporaryDirectory
 
     from cellula.core.run import run_context
     from cellula.models.mechanistic.experiment import experiment_values
 
-    seed = seed_of(experiment, 0) if asked.seed is None else asked.seed
+    seed = asked.seed if "seed" in asked.given else seed_of(experiment, 0)
     with TemporaryDirectory() as scratch:
         run = run_context(seed, Path(scratch), threads=asked.threads, progress=TerminalProgress())
         return experiment_values(experiment, networks, picked.simulators, run)
 
 
-def _free(asked: Asked, experiment: Experiment) -> dict[str, Path]:
+def _free(asked: SimulateRequest, experiment: Experiment) -> dict[str, Path]:
     """Report or plot -> the file that it becomes. Raises DataError where one is there."""
-    from cellula.core.errors import DataError
     from cellula.io.experiment_tables import reports_of
     from cellula.io.formats import writer_of
-    from cellula.io.presence import is_there
 
     files: dict[str, Path] = {}
     if asked.out is not None:
@@ -127,8 +122,7 @@ def _free(asked: Asked, experiment: Experiment) -> dict[str, Path]:
     if asked.plot is not None:
         files.update({one.id: asked.plot / f"{_plain(one.id)}.svg" for one in experiment.plots})
     for path in files.values():
-        if is_there(path) and (path.is_dir() or not asked.is_replaced):
-            raise DataError(f"{path} exists; replace a file with --force or name another")
+        require_free(path, asked.force)
     return files
 
 
@@ -192,7 +186,7 @@ def _apart(first: Values, other: Values) -> dict[str, float]:
 
 
 def _record(
-    asked: Asked,
+    asked: SimulateRequest,
     experiment: Experiment,
     picked: Chosen,
     values: Values,
@@ -204,8 +198,8 @@ def _record(
     from cellula.io.digest import hash_source
 
     return {
-        "experiment": str(asked.path),
-        "experiment_sha256": hash_source(asked.path),
+        "experiment": str(asked.model),
+        "experiment_sha256": hash_source(asked.model),
         "engines": {
             id: {"name": name, "options": picked.simulators[id].options.model_dump()}
             for id, name in picked.names.items()

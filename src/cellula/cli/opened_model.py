@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from cellula.cli.simulate_request import SimulateRequest
     from cellula.core.logic import LogicNetwork
     from cellula.core.network import Network
+    from cellula.core.physics import PhysicsProblem
     from cellula.models.mechanistic.prepared import Prepared
 
 __all__ = ["Cache", "NoCache", "cache_folder", "opened_model", "with_equations"]
@@ -28,28 +30,29 @@ def cache_folder(given: Path | None) -> Path:
 
 
 def opened_model(
-    model: Path, format: str | None, engines: str | None, cache: Path | None
-) -> tuple[Network | LogicNetwork, Prepared | None]:
-    """The network of a file, with its equations where our solver is asked for.
+    asked: SimulateRequest,
+) -> tuple[Network | LogicNetwork | PhysicsProblem, Prepared | None]:
+    """The model of a file, with its equations where our solver is asked for.
 
-    cache: None for none. Raises DataError on a file that holds no mechanistic model.
+    Raises DataError on a file that holds no mechanistic model.
     """
     from cellula.core.errors import DataError
     from cellula.core.logic import LogicNetwork
     from cellula.core.network import Network
+    from cellula.core.physics import PhysicsProblem
     from cellula.io.formats import read
     from cellula.models.mechanistic.model_cache import ModelCache
 
-    is_ours = engines is None or "ode" in engines.split(",")
+    is_ours = asked.engine is None or "ode" in asked.engine.split(",")
     made: Prepared | None = None
-    if cache is None or not is_ours:
-        found = read(model, format)
+    if asked.no_cache or not is_ours:
+        found = read(asked.model, asked.format)
     else:
-        found, made = ModelCache(cache).read(model, format)
-    if not isinstance(found, Network | LogicNetwork):
+        found, made = ModelCache(cache_folder(asked.cache)).read(asked.model, asked.format)
+    if not isinstance(found, Network | LogicNetwork | PhysicsProblem):
         raise DataError(
-            f"{model.name} holds {type(found).__name__}, no mechanistic model; expected SBML, "
-            "CellML, .net, .bngl or .bnet"
+            f"{asked.model.name} holds {type(found).__name__}, no mechanistic model; expected "
+            "SBML, CellML, .net, .bngl, .bnet or .physics.toml"
         )
     return found, made
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
+from cellula.cli.simulate_request import SimulateRequest, require_free
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cellula.core.run import RunContext
     from cellula.models.hybrid.physics_informed import PhysicsSolution
 
-__all__ = ["PhysicsAsked", "simulate_physics"]
+__all__ = ["simulate_physics"]
 
 #: The engine's name.
 ENGINE = "physics_informed"
@@ -26,24 +26,11 @@ ENGINE = "physics_informed"
 NODES = 101
 #: Times, where none are asked for.
 POINTS = 51
+#: What the command line may say of a problem.
+OPTIONS = ("engine", "points", "out", "plot", "options", "format", "seed", "force", "as_json")
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class PhysicsAsked:
-    """What of the command has a meaning here, and ``others``, given words that have none."""
-
-    model: Path
-    points: int | None
-    out: Path | None
-    plot: Path | None
-    options: list[str]
-    seed: int
-    is_replaced: bool
-    others: Mapping[str, object]
-
-
-def simulate_physics(problem: PhysicsProblem, asked: PhysicsAsked, *, as_json: bool) -> None:
+def simulate_physics(problem: PhysicsProblem, asked: SimulateRequest) -> None:
     """Train a network on the problem, compare it with the plain solver, and say how far it got."""
     from tempfile import TemporaryDirectory
 
@@ -68,7 +55,7 @@ def simulate_physics(problem: PhysicsProblem, asked: PhysicsAsked, *, as_json: b
         "options": found.options.model_dump(mode="json"),
         "written": [str(path) for path in written],
     }
-    if as_json:
+    if asked.as_json:
         print_json(told)
         return
     say(f"{problem.id}: residual {found.residual:.2e} of a field's scale over the whole time")
@@ -82,27 +69,20 @@ def simulate_physics(problem: PhysicsProblem, asked: PhysicsAsked, *, as_json: b
         say(f"wrote    {path}")
 
 
-def _check(asked: PhysicsAsked) -> None:
+def _check(asked: SimulateRequest) -> None:
     from cellula.cli.simulate_words import engine_names
-    from cellula.core.errors import DataError, StudyError
+    from cellula.core.errors import StudyError
 
-    engine = asked.others.get("--engine")
-    odd = [word for word, given in asked.others.items() if given and word != "--engine"]
-    if odd:
+    asked.only(OPTIONS, f"{asked.model.name} declares its time, values and data itself")
+    if asked.engine and engine_names(asked.engine) != (ENGINE,):
         raise StudyError(
-            f"{odd[0]} has no meaning for the physical problem {asked.model.name}, which declares "
-            "its time, values and data itself; leave it out"
-        )
-    if engine and engine_names(str(engine)) != (ENGINE,):
-        raise StudyError(
-            f"--engine is {engine!r}; a physical problem is solved by {ENGINE}, and compared with "
-            "ode in any case"
+            f"--engine is {asked.engine!r}; a physical problem is solved by {ENGINE}, and compared "
+            "with ode in any case"
         )
     paths = [] if asked.out is None else [asked.out]
     paths += [] if asked.plot is None else [asked.plot / "convergence.svg"]
     for path in paths:
-        if path.exists() and not asked.is_replaced:
-            raise DataError(f"{path} exists; replace it with --force or name another")
+        require_free(path, asked.force)
 
 
 def _solved(problem: PhysicsProblem, options: list[str], run: RunContext) -> PhysicsSolution:
@@ -156,7 +136,7 @@ def _compared(
     return pd.DataFrame(columns), apart
 
 
-def _written(found: PhysicsSolution, table: pd.DataFrame, asked: PhysicsAsked) -> list[Path]:
+def _written(found: PhysicsSolution, table: pd.DataFrame, asked: SimulateRequest) -> list[Path]:
     from cellula.io.atomic import write_atomically
     from cellula.io.formats import write
     from cellula.report.log_curves import log_curves

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
+
+from cellula.cli.simulate_request import SimulateRequest, require_free
 
 if TYPE_CHECKING:
     import pandas as pd
-    import typer
 
     from cellula.core.flux import Fluxes
     from cellula.core.logic import LogicNetwork
     from cellula.core.network import Network
 
-__all__ = ["Balance", "flux_solvers", "simulate_flux"]
+__all__ = ["flux_solvers", "simulate_flux"]
 
 #: The solver where none is named, and how many fluxes are told.
 DEFAULT, SHOWN = "highs", 10
 #: What the command line may say of a steady state.
-OPTIONS = frozenset({"model", "engine", "options", "out", "plot", "format", "force", "as_json"})
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """What the command asks for: solvers by name, options of the first, where results go."""
-
-    model: Path
-    solvers: tuple[str, ...]
-    options: list[str]
-    out: Path | None
-    plot: Path | None
-    is_replaced: bool
+OPTIONS = frozenset(
+    {"engine", "options", "out", "plot", "format", "cache", "no_cache", "force", "as_json"}
+)
 
 
 def flux_solvers(network: Network | LogicNetwork, engine: str | None) -> tuple[str, ...] | None:
@@ -62,7 +51,7 @@ def flux_solvers(network: Network | LogicNetwork, engine: str | None) -> tuple[s
 
 
 def simulate_flux(
-    network: Network | LogicNetwork, asked: Balance, context: typer.Context, is_json: bool
+    network: Network | LogicNetwork, names: tuple[str, ...], asked: SimulateRequest
 ) -> None:
     """Solve, compare, write and draw. Raises StudyError on an option that a steady state lacks,
     EngineError where there is none, DataError where a file may not be replaced.
@@ -72,53 +61,37 @@ def simulate_flux(
     from cellula.core.network import Network
     from cellula.report.flux_map import flux_map
 
-    _require_steady(context)
+    asked.only(OPTIONS, "flux balance finds a steady state, which has no time and no cells")
     picture = None if asked.plot is None else asked.plot / "flux_map.svg"
-    _require_free(picture, asked.is_replaced)
+    for path in (asked.out, picture):
+        if path is not None:
+            require_free(path, asked.force)
     if not isinstance(network, Network):
         raise TypeError("a logic network has no fluxes")
     solvers = {
-        name: registry.create("flux_solver", name, _options(asked, name)) for name in asked.solvers
+        name: registry.create("flux_solver", name, _options(asked, name == names[0]))
+        for name in names
     }
     found = {name: solver.solve(network) for name, solver in solvers.items()}
     for name, one in found.items():
         _require_optimal(network, name, one)
-    first = found[asked.solvers[0]]
+    first = found[names[0]]
     drawn = "" if picture is None else flux_map(network, first, network.id)
     wrote = _written(network, first, asked, drawn)
-    apart = {name: _apart(first, found[name]) for name in asked.solvers[1:]}
-    if is_json:
+    apart = {name: _apart(first, found[name]) for name in names[1:]}
+    if asked.as_json:
         print_json(_record(asked, solvers, first, apart, wrote))
         return
     running = sorted(first.values.items(), key=lambda pair: -abs(pair[1]))
     n = sum(value != 0 for _, value in running)
-    say(f"{asked.solvers[0]}: objective {first.objective:.6g}, {n} of {len(running)} reactions run")
+    say(f"{names[0]}: objective {first.objective:.6g}, {n} of {len(running)} reactions run")
     for id, value in running[: min(SHOWN, n)]:
         say(f"  {id:<24} {value:.6g}")
     for name, (objective, id, values) in apart.items():
-        say(f"{asked.solvers[0]} and {name}: objectives differ by {objective:.1e}; the fluxes most")
+        say(f"{names[0]} and {name}: objectives differ by {objective:.1e}; the fluxes most")
         say(f"  in {id}: {values[0]:.6g} and {values[1]:.6g} (the best need not be unique)")
     for path in wrote:
         say(f"wrote    {path}")
-
-
-def _require_steady(context: typer.Context) -> None:
-    from cellula.core.errors import StudyError
-
-    for one in context.command.params:
-        source = None if one.name is None else context.get_parameter_source(one.name)
-        if one.name not in OPTIONS and source is not None and source.name == "COMMANDLINE":
-            raise StudyError(
-                f"flux balance finds a steady state, of which {one.opts[0]} says nothing; leave it "
-                "out, or name an engine that simulates over time"
-            )
-
-
-def _require_free(path: Path | None, is_replaced: bool) -> None:
-    from cellula.core.errors import DataError
-
-    if path is not None and path.exists() and not is_replaced:
-        raise DataError(f"{path} exists; replace it with --force")
 
 
 def _require_optimal(network: Network, name: str, found: Fluxes) -> None:
@@ -132,10 +105,10 @@ def _require_optimal(network: Network, name: str, found: Fluxes) -> None:
         raise EngineError(f"flux balance of {network.id!r} by {name} is {found.status}: {why}")
 
 
-def _options(asked: Balance, name: str) -> dict[str, Any]:
+def _options(asked: SimulateRequest, is_first: bool) -> dict[str, Any]:
     from cellula.cli.pairs import typed_pairs
 
-    return dict(typed_pairs(asked.options, "--option")) if name == asked.solvers[0] else {}
+    return dict(typed_pairs(asked.options, "--option")) if is_first else {}
 
 
 def _apart(first: Fluxes, other: Fluxes) -> tuple[float, str, tuple[float, float]]:
@@ -156,7 +129,7 @@ def _table(network: Network, found: Fluxes) -> pd.DataFrame:
     return pd.DataFrame(columns | {"lower": problem.lower, "upper": problem.upper})
 
 
-def _written(network: Network, found: Fluxes, asked: Balance, drawn: str) -> list[Path]:
+def _written(network: Network, found: Fluxes, asked: SimulateRequest, drawn: str) -> list[Path]:
     from cellula.io.atomic import write_together
     from cellula.io.formats import write
 
@@ -170,7 +143,7 @@ def _written(network: Network, found: Fluxes, asked: Balance, drawn: str) -> lis
 
 
 def _record(
-    asked: Balance,
+    asked: SimulateRequest,
     solvers: dict[str, Any],
     found: Fluxes,
     apart: dict[str, tuple[float, str, tuple[float, float]]],

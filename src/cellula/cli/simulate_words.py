@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
-    import typer
     from numpy.typing import NDArray
 
     from cellula.core.batches import Cells
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = [
     "cells_of",
     "engine_names",
-    "given_only",
     "id_list",
     "schedule",
     "times_of",
@@ -46,21 +44,6 @@ def engine_names(text: str) -> tuple[str, ...]:
     if not names or len(set(names)) < len(names):
         raise StudyError(f"--engine is {text!r}; expected one engine, or several different ones")
     return names
-
-
-def given_only(context: typer.Context, allowed: Collection[str], why: str) -> frozenset[str]:
-    """The options that the command line gives. Raises StudyError on one that is not allowed."""
-    from cellula.core.errors import StudyError
-
-    given = {
-        name
-        for name in context.params
-        if (told := context.get_parameter_source(name)) and told.name == "COMMANDLINE"
-    }
-    if odd := sorted(given.difference(allowed)):
-        words = {one.name: one.opts[0] for one in context.command.params}
-        raise StudyError(f"{why}, which says that itself; leave out {words.get(odd[0], odd[0])}")
-    return frozenset(given)
 
 
 def times_of(start: float, end: float | None, points: int | None) -> NDArray[np.float64]:

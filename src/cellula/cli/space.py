@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
+from cellula.cli.simulate_request import SimulateRequest, require_free
+from cellula.cli.simulate_words import id_list
 from cellula.cli.terminal import TerminalProgress, print_json, say
 
 if TYPE_CHECKING:
@@ -19,43 +20,20 @@ if TYPE_CHECKING:
     from cellula.core.network import Network
     from cellula.core.space import Space
 
-__all__ = ["SpaceRequest", "refuse_in_space", "simulate_space"]
+__all__ = ["simulate_space"]
 
 #: So many fields are drawn where none are named.
 MOST_SHOWN = 4
 #: Numbers of a course that is kept whole for its picture.
 MOST_KEPT = 2**26
+#: What the command line may say beside the grid.
+OPTIONS = (
+    "space", "start", "end", "points", "out", "plot", "show", "options", "format", "seed",
+    "threads", "cache", "no_cache", "force", "as_json",
+)  # fmt: skip
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class SpaceRequest:
-    """What ``cellula simulate`` is asked of a space; None where the command does not say."""
-
-    file: Path
-    start: float
-    end: float | None
-    points: int | None
-    out: Path | None
-    plot: Path | None
-    show: tuple[str, ...]
-    options: list[str]
-    seed: int
-    threads: int
-    is_replaced: bool
-    is_json: bool
-
-
-def refuse_in_space(given: dict[str, Any]) -> None:
-    """Raise StudyError on an option that has no meaning on a grid: name -> what was given."""
-    from cellula.core.errors import StudyError
-
-    for name, value in given.items():
-        if value:
-            raise StudyError(f"{name} goes with cells, not with --space; leave one of them out")
-
-
-def simulate_space(network: Network | LogicNetwork, model: Path, asked: SpaceRequest) -> None:
+def simulate_space(network: Network | LogicNetwork, asked: SimulateRequest) -> None:
     """Simulate a network on a grid, write its fields, draw them, tell what came out."""
     from tempfile import TemporaryDirectory
 
@@ -68,12 +46,14 @@ def simulate_space(network: Network | LogicNetwork, model: Path, asked: SpaceReq
     from cellula.io.space_file import read_space
     from cellula.models.mechanistic.reaction_diffusion.simulation import ReactionDiffusion
 
-    described = read_space(asked.file)
+    asked.only(OPTIONS, "a model in space has a grid in place of cells")
+    file = asked.space or Path()
+    described = read_space(file)
     end, points = asked.end or described.end, asked.points or described.points
     if end is None or points is None:
-        raise StudyError(f"--end and --points are not given, nor by {asked.file.name}")
+        raise StudyError(f"--end and --points are not given, nor by {file.name}")
     given = reaction_network(network, ReactionDiffusion.name)
-    ids = _shown(given, described.space, asked.show)
+    ids = _shown(given, described.space, id_list(asked.show))
     options = ReactionDiffusion.options_type.model_validate(typed_pairs(asked.options, "--option"))
     times = np.linspace(asked.start, end, points)
     _check_places(asked)
@@ -84,8 +64,8 @@ def simulate_space(network: Network | LogicNetwork, model: Path, asked: SpaceReq
         fields = ReactionDiffusion(options).fields(given, described.space, times, run, ids)
         course, digest = _kept(fields, (described.space, ids, times), asked)
     pictures = _drawn(course, ids, given.id, asked)
-    if asked.is_json:
-        print_json(_record(model, course, options.model_dump(), digest, asked, pictures))
+    if asked.as_json:
+        print_json(_record(file, course, options.model_dump(), digest, asked, pictures))
         return
     _tell(course, asked, pictures)
 
@@ -100,21 +80,18 @@ def _shown(network: Network, space: Space, show: tuple[str, ...]) -> tuple[str, 
     return show or species or tuple(space.initial)
 
 
-def _check_places(asked: SpaceRequest) -> None:
-    from cellula.core.errors import DataError
-
+def _check_places(asked: SimulateRequest) -> None:
     places = [asked.out] if asked.out else []
     if asked.plot:
         places.append(asked.plot / "fields.svg")
     for place in places:
-        if place.exists() and not asked.is_replaced:
-            raise DataError(f"{place} exists; replace it with --force or name another")
+        require_free(place, asked.force)
 
 
 def _kept(
     fields: Iterator[NDArray[np.float64]],
     what: tuple[Space, tuple[str, ...], NDArray[np.float64]],
-    asked: SpaceRequest,
+    asked: SimulateRequest,
 ) -> tuple[FieldCourse, str]:
     """The course, or its last time where it is larger than is kept; each time goes to the disk."""
     import numpy as np
@@ -142,7 +119,7 @@ def _kept(
 
 
 def _drawn(
-    course: FieldCourse, ids: tuple[str, ...], title: str, asked: SpaceRequest
+    course: FieldCourse, ids: tuple[str, ...], title: str, asked: SimulateRequest
 ) -> tuple[Path, ...]:
     from cellula.io.atomic import write_together
     from cellula.report.field_picture import field_picture
@@ -154,21 +131,21 @@ def _drawn(
 
 
 def _record(
-    model: Path,
+    file: Path,
     course: FieldCourse,
     options: dict[str, Any],
     digest: str,
-    asked: SpaceRequest,
+    asked: SimulateRequest,
     pictures: tuple[Path, ...],
 ) -> dict[str, Any]:
     """What ran, with what: for a program."""
     from cellula.io.digest import hash_source
 
     return {
-        "model": str(model),
-        "model_sha256": hash_source(model),
-        "space": str(asked.file),
-        "space_sha256": hash_source(asked.file),
+        "model": str(asked.model),
+        "model_sha256": hash_source(asked.model),
+        "space": str(file),
+        "space_sha256": hash_source(file),
         "engines": {"reaction_diffusion": {"options": options, "version": _version()}},
         "cells": list(course.grid.cells),
         "ids": list(course.ids),
@@ -191,7 +168,7 @@ def _summary(course: FieldCourse, id: str) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def _tell(course: FieldCourse, asked: SpaceRequest, pictures: tuple[Path, ...]) -> None:
+def _tell(course: FieldCourse, asked: SimulateRequest, pictures: tuple[Path, ...]) -> None:
     voxels = " x ".join(str(n) for n in course.grid.cells)
     say(f"reaction_diffusion: {voxels} voxels up to time {course.times[-1]:g}")
     for id in course.ids:
