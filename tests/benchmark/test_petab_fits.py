@@ -20,7 +20,8 @@ from cellula.testing.petab_reference import problem_file
 
 pytest.importorskip("fides", reason="needs the extra fitting")
 
-STARTS = 6
+#: Starts; a problem with many minima has more.
+STARTS, MORE = 6, {"Liu_IFACPapersOnLine2025": 20}
 NAMES = (
     "Armistead_CellDeathDis2024",
     "Bertozzi_PNAS2020",
@@ -40,13 +41,14 @@ def test_fits_reach_the_reported_optimum(data_dir: Path, run: RunContext) -> Non
     for name in NAMES:
         problem = read(problem_file(data_dir / "models" / "petab" / name), "petab")
         assert isinstance(problem, PetabProblem)
+        starts = MORE.get(name, STARTS)
         began = time.process_time()
-        found = estimate(problem, fides, EstimationOptions(starts=STARTS), run)
+        found = estimate(problem, fides, EstimationOptions(starts=starts), run)
         spent = time.process_time() - began
         best = found.fit
         print(
             f"{name:30} {len(best.ids):>10} {found.nominal:>12.4f} {best.value:>12.4f} "
-            f"{STARTS:>6} {best.agreement:>5.2f} {spent:>8.1f}"
+            f"{starts:>6} {best.agreement:>5.2f} {spent:>8.1f}"
         )
         if best.value > found.nominal + 1.0:
             missed.append(name)

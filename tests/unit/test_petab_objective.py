@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -145,6 +146,12 @@ def test_directions_that_do_not_fit_at_once_change_little(monkeypatch: pytest.Mo
     monkeypatch.setattr("cellula.models.mechanistic.petab_objective.DIRECTIONS", 1)
     parts = petab_objective(problem(), TIGHT)
     np.testing.assert_allclose(parts.local(parts.nominal).gradient, whole.gradient, rtol=1e-6)
+
+
+def test_it_travels() -> None:
+    one = petab_objective(problem(), TIGHT)
+    other = pickle.loads(pickle.dumps(one))
+    assert other.local(one.nominal).gradient.tobytes() == one.local(one.nominal).gradient.tobytes()
 
 
 def test_scales() -> None:

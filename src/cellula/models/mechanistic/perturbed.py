@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -40,7 +40,8 @@ class Perturbed:
     """A network with the declared table of what perturbations change in it.
 
     untreated: labels of controls. contexts: those that the answers are meant for. scores: (cells,
-    ids of the spread), standard normal, the same cells for every question.
+    ids of the spread), standard normal, the same cells for every question. values: id -> what
+    it is at the start in every context, where it was fitted.
     """
 
     options: MechanisticModelOptions
@@ -49,6 +50,7 @@ class Perturbed:
     untreated: tuple[str, ...]
     contexts: tuple[str, ...]
     scores: Floats
+    values: Mapping[str, float] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise DataError on an id that the network lacks, or a unit or start that does not fit."""
@@ -61,6 +63,7 @@ class Perturbed:
         for context, values in options.contexts.items():
             file.require(tuple(values), f"context {context!r}")
         file.require(tuple(options.cells.spread), "cells.spread")
+        file.require(tuple(options.fitted), "fitted")
         file.unit_s(options.time.unit_s)
         for context in options.contexts or ("",):
             self._medians(context)
@@ -88,7 +91,16 @@ class Perturbed:
             and all(row.covers(question.dose_molar, after) for row in rows)
         )
 
-    def answer(self, question: Question, names: tuple[str, ...], run: RunContext) -> Floats:
+    def simulator(self) -> Simulator:
+        """The simulator that the options name; kept, it prepares the network once."""
+        made: Simulator = registry.create(
+            "simulator", self.options.simulator, self.options.simulator_options
+        )
+        return made
+
+    def answer(
+        self, question: Question, names: tuple[str, ...], simulator: Simulator, run: RunContext
+    ) -> Floats:
         """The readouts of every cell: (cells, names).
 
         A perturbation without a row changes nothing. Raises DataError on a question without the
@@ -102,9 +114,6 @@ class Perturbed:
             times = np.concatenate([[time.start], times])
         rows = self.rows(question.perturbation) or ()
         doses = Schedule(tuple(row.dose(given, question.dose_molar) for row in rows))
-        simulator: Simulator = registry.create(
-            "simulator", self.options.simulator, self.options.simulator_options
-        )
         found = simulator.simulate(
             self.file.network, self._cells(question.context), doses, times, self._run(question, run)
         )
@@ -129,7 +138,7 @@ class Perturbed:
 
     def _medians(self, context: str) -> Mapping[str, float]:
         """Id -> its value in the median cell, of all ids that are given or vary."""
-        values = dict(self.options.contexts.get(context, {}))
+        values = {**self.values, **self.options.contexts.get(context, {})}
         missing = [id for id in self.options.cells.spread if id not in values]
         starts: Mapping[str, float] = self.file.starts() if missing else {}
         for id in missing:

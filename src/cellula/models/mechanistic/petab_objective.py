@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,10 @@ class PetabObjective:
     before: tuple[Preparations, ...]
     groups: tuple[tuple[Experiments, tuple[Observed, ...]], ...]
     threads: int = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What travels to another machine is the problem; its equations are made there."""
+        return petab_objective, (self.problem, self.options, self.steady, self.threads)
 
     @property
     def ids(self) -> tuple[str, ...]:

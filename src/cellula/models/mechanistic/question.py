@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from cellula.core import registry
 from cellula.core.model import Options
+from cellula.models.mechanistic.fitted_parameters import ParameterRange
 from cellula.models.mechanistic.readouts import Readout
 from cellula.models.mechanistic.targets import Target
 
@@ -80,6 +81,15 @@ class MechanisticModelOptions(Options):
     scale: Literal["declared", "fitted"] = "declared"
     """Whether the readouts stand as declared, or a factor and an offset of each are fitted on the
     controls of training."""
+    fitted: Mapping[str, ParameterRange] = Field(default_factory=dict)
+    """Id -> between which bounds its value at the start is fitted to all profiles of training, by
+    least squares from many starts; answers then have intervals."""
+    optimiser: str = "fides"
+    """The optimiser of that fit."""
+    starts: int = Field(default=8, ge=1)
+    """Its starts."""
+    draws: int = Field(default=24, ge=2)
+    """How many draws of the fitted values, from the Fisher information, an interval rests on."""
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
@@ -88,4 +98,9 @@ class MechanisticModelOptions(Options):
             raise ValueError(f"no simulator is called {self.simulator!r}; expected one of {known}")
         if not self.readouts:
             raise ValueError("no readout is declared; name every readout of the data")
+        declared = {id for values in self.contexts.values() for id in values}
+        if twice := sorted(declared & set(self.fitted)):
+            raise ValueError(f"{twice[0]!r} is fitted and a context gives it; take it out of one")
+        if self.fitted and self.scale == "fitted":
+            raise ValueError('parameters are fitted and scale is "fitted"; take one of the two')
         return self
