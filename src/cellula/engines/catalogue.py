@@ -25,8 +25,10 @@ ENGINES = (
     Engine("copasi", "SBML: LSODA and SSA", "python-copasi", "Artistic-2.0", "copasi"),
     Engine("dask", "many machines", "distributed", "BSD-3-Clause", "cluster"),
     Engine("maboss", "Boolean networks in continuous time", "cmaboss", "BSD-3-Clause", "maboss"),
+    Engine("readdy", "particles that react within a radius", "readdy", "BSD-3-Clause", "readdy"),
     Engine("roadrunner", "SBML: CVODE and SSA", "libroadrunner", "Apache-2.0", "roadrunner"),
     Engine("scvi", "networks of counts of cells", "scvi-tools", "BSD-3-Clause", "scvi"),
+    Engine("smoldyn", "particles that react where they meet", "smoldyn", "LGPL-2.1", "smoldyn"),
 )
 
 
