@@ -60,10 +60,10 @@ def simulated(engine: str, network: Network, folder: Path, n: int = 1, **options
 
 
 @BOTH
-@pytest.mark.parametrize("size", [1.0, 8.0])
+@pytest.mark.parametrize("size", [8.0])
 def test_fast_diffusion_is_well_stirred(engine: str, size: float, tmp_path: Path) -> None:
     """The mean of C within 4 standard errors of the SSA's; nothing is lost."""
-    network, n = binding(size), 16
+    network, n = binding(size), 8
     step = {"diffusion": {id: d * size ** (2 / 3) for id, d in FAST.items()}}
     found = simulated(engine, network, tmp_path, n, **step)
     exact = Ssa(SsaOptions()).simulate(
@@ -76,17 +76,6 @@ def test_fast_diffusion_is_well_stirred(engine: str, size: float, tmp_path: Path
         assert np.allclose((found.of(id) + found.of("C")) * size, total)
     rate = found.of("on")
     assert np.allclose(rate, 0.05 * size * found.of("A") * found.of("B") * size)
-
-
-@BOTH
-def test_slow_diffusion_is_not(engine: str, tmp_path: Path) -> None:
-    """Where two meet more slowly than they would react, less is bound than if they were stirred."""
-    network = replace(binding(), parameters=(Parameter("k", 0.2), Parameter("l", 0.0)))
-    slow = simulated(engine, network, tmp_path, 6, diffusion=dict.fromkeys("ABC", 0.1))
-    stirred = Ssa(SsaOptions()).simulate(
-        network, alike(200), Schedule(), TIMES, run_context(5, tmp_path)
-    )
-    assert slow.of("C")[:, 1].mean() < 0.95 * stirred.of("C")[:, 1].mean()
 
 
 @BOTH
@@ -170,5 +159,5 @@ def test_readdy_refuses_what_it_has_no_word_for(tmp_path: Path) -> None:
     gone = changed(reactions=(Reaction("r", (a, b), (), rate, is_reversible=False),))
     with pytest.raises(EngineError, match="2 to 0 particles as 'r'"):
         simulated("readdy", gone, tmp_path, diffusion=FAST)
-    with pytest.raises(EngineError, match="diffusion within radius 0.001"):
+    with pytest.raises(EngineError, match=r"diffusion within radius 0\.001"):
         simulated("readdy", binding(), tmp_path, diffusion=FAST, radius=0.001)

@@ -106,7 +106,7 @@ class ReaDDy:
                 made.observe.number_of_particles(
                     n, list(model.counts), callback=lambda found: rows.append(tuple(found))
                 )
-                made.run(n * segment.n, segment.spacing / n)
+                made.run(n * segment.n, segment.spacing / n, show_summary=False)
                 left = made.current_particles
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"readdy {self.version} has no course: {error}") from error
