@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,7 @@ def simulate_space(network: Network | LogicNetwork, model: Path, asked: SpaceReq
     _tell(course, asked, pictures)
 
 
-def _options(given: dict[str, Any]) -> ReactionDiffusionOptions:
+def _options(given: Mapping[str, object]) -> ReactionDiffusionOptions:
     from pydantic import ValidationError
 
     from cellula.core.errors import StudyError
