@@ -159,5 +159,7 @@ def test_readdy_refuses_what_it_has_no_word_for(tmp_path: Path) -> None:
     gone = changed(reactions=(Reaction("r", (a, b), (), rate, is_reversible=False),))
     with pytest.raises(EngineError, match="2 to 0 particles as 'r'"):
         simulated("readdy", gone, tmp_path, diffusion=FAST)
-    with pytest.raises(EngineError, match=r"diffusion within radius 0\.001"):
-        simulated("readdy", binding(), tmp_path, diffusion=FAST, radius=0.001)
+    with pytest.raises(EngineError, match=r"diffusion within radius 0\.0001"):
+        simulated("readdy", binding(), tmp_path, diffusion=FAST, radius=0.0001)
+    with pytest.raises(EngineError, match="steps; give a larger radius"):
+        simulated("readdy", binding(), tmp_path, diffusion=FAST, radius=0.0005)

@@ -34,6 +34,8 @@ PACKAGE = "readdy"
 RADIUS = 0.1
 #: Within a step two particles in reach react with at most about this probability.
 LIKELIEST = 0.05
+#: More steps than these would not end.
+MOST_STEPS = 10_000_000
 
 
 class ReaDDyOptions(Options):
@@ -96,6 +98,11 @@ class ReaDDy:
                       default=0.0)  # fmt: skip
         step = self.options.step or min(segment.spacing, LIKELIEST / max(fastest, 1e-300))
         n = max(1, math.ceil(segment.spacing / step - 1e-9))
+        if n * segment.n > MOST_STEPS:
+            raise EngineError(
+                f"within radius {radius:.4g} particles react at rate {fastest:.3g}, which would take "
+                f"{n * segment.n} steps; give a larger radius or a longer step"
+            )
         rows: list[tuple[int, ...]] = []
         try:
             with _silent():

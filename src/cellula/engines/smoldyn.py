@@ -31,6 +31,8 @@ Floats = NDArray[np.float64]
 PACKAGE = "smoldyn"
 #: Of the edge of the box, the longest step by diffusion (root mean square) where particles meet.
 LONGEST_WALK = 0.05
+#: More steps than these would not end.
+MOST_STEPS = 10_000_000
 
 
 class SmoldynOptions(Options):
@@ -83,6 +85,10 @@ class Smoldyn:
         self, model: ParticleModel, positions: Positions, segment: Segment, seed: int
     ) -> tuple[Mapping[str, Floats], Positions]:
         n = max(1, math.ceil(segment.spacing / self._step(model, segment) - 1e-9))
+        if n * segment.n > MOST_STEPS:
+            raise EngineError(
+                f"the course would take {n * segment.n} steps; give a longer one with the option step"
+            )
         step = segment.spacing / n
         try:
             with _silent():
