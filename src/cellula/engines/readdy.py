@@ -100,8 +100,8 @@ class ReaDDy:
         n = max(1, math.ceil(segment.spacing / step - 1e-9))
         if n * segment.n > MOST_STEPS:
             raise EngineError(
-                f"within radius {radius:.4g} particles react at rate {fastest:.3g}, which would take "
-                f"{n * segment.n} steps; give a larger radius or a longer step"
+                f"within radius {radius:.4g} particles react at rate {fastest:.3g}, which would "
+                f"take {n * segment.n} steps; give a larger radius or a longer step"
             )
         rows: list[tuple[int, ...]] = []
         try:

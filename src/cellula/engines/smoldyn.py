@@ -87,7 +87,7 @@ class Smoldyn:
         n = max(1, math.ceil(segment.spacing / self._step(model, segment) - 1e-9))
         if n * segment.n > MOST_STEPS:
             raise EngineError(
-                f"the course would take {n * segment.n} steps; give a longer one with the option step"
+                f"the course would take {n * segment.n} steps; give a longer one (option step)"
             )
         step = segment.spacing / n
         try:
