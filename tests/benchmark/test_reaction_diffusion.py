@@ -83,7 +83,7 @@ def measured(solve: Callable[[float], Floats], reference: Floats) -> list[tuple[
     return found
 
 
-@pytest.mark.parametrize("grid", [Grid((60.0,), (600,)), Grid((24.0, 24.0), (48, 48))])
+@pytest.mark.parametrize("grid", [Grid((60.0,), (600,)), Grid((48.0, 48.0), (128, 128))])
 def test_against_the_method_of_lines(grid: Grid) -> None:
     _, peer, ours = fisher(grid)
     reference = peer(1e-9)
