@@ -18,6 +18,9 @@ from cellula.testing.logic_simulator import takes_logic
 
 #: What counts with real numbers.
 REAL = {"langevin"}
+#: Engines of single particles take long for each cell; ReaDDy takes no seed.
+PARTICLES = {"readdy", "smoldyn"}
+UNSEEDED = {"readdy"}
 NAMES = registry.names("simulator")
 
 
@@ -40,6 +43,11 @@ def _check(simulator: Any, name: str, run: RunContext) -> None:
     if takes_logic(simulator, run):
         LogicSimulatorConformance(simulator).check(run)
     elif simulator.is_stochastic:
-        StochasticSimulatorConformance(simulator, has_whole_counts=name not in REAL).check(run)
+        StochasticSimulatorConformance(
+            simulator,
+            has_whole_counts=name not in REAL,
+            n_cells=24 if name in PARTICLES else 1000,
+            is_repeatable=name not in UNSEEDED,
+        ).check(run)
     else:
         SimulatorConformance(simulator).check(run)

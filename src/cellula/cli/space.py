@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cellula.core.logic import LogicNetwork
     from cellula.core.network import Network
     from cellula.core.space import Space
+    from cellula.models.mechanistic.reaction_diffusion.options import ReactionDiffusionOptions
 
 __all__ = ["simulate_space"]
 
@@ -54,7 +55,7 @@ def simulate_space(network: Network | LogicNetwork, asked: SimulateRequest) -> N
         raise StudyError(f"--end and --points are not given, nor by {file.name}")
     given = reaction_network(network, ReactionDiffusion.name)
     ids = _shown(given, described.space, id_list(asked.show))
-    options = ReactionDiffusion.options_type.model_validate(typed_pairs(asked.options, "--option"))
+    options = _options(typed_pairs(asked.options, "--option"))
     times = np.linspace(asked.start, end, points)
     _check_places(asked)
     with TemporaryDirectory() as scratch:
@@ -68,6 +69,21 @@ def simulate_space(network: Network | LogicNetwork, asked: SimulateRequest) -> N
         print_json(_record(file, course, options.model_dump(), digest, asked, pictures))
         return
     _tell(course, asked, pictures)
+
+
+def _options(given: Mapping[str, object]) -> ReactionDiffusionOptions:
+    from pydantic import ValidationError
+
+    from cellula.core.errors import StudyError
+    from cellula.models.mechanistic.reaction_diffusion.options import ReactionDiffusionOptions
+
+    try:
+        return ReactionDiffusionOptions.model_validate(given)
+    except ValidationError as error:
+        mistakes = [
+            f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()
+        ]
+        raise StudyError("--option does not fit a simulation in space", mistakes) from error
 
 
 def _shown(network: Network, space: Space, show: tuple[str, ...]) -> tuple[str, ...]:

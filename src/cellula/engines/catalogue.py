@@ -27,8 +27,10 @@ ENGINES = (
     Engine("fides", "descents between bounds", "fides", "BSD-3-Clause", "fitting"),
     Engine("maboss", "Boolean networks in continuous time", "cmaboss", "BSD-3-Clause", "maboss"),
     Engine("myokit", "excitable cells: CVODES", "myokit", "BSD-3-Clause", "myokit"),
+    Engine("readdy", "particles that react within a radius", "readdy", "BSD-3-Clause", "readdy"),
     Engine("roadrunner", "SBML: CVODE and SSA", "libroadrunner", "Apache-2.0", "roadrunner"),
     Engine("scvi", "networks of counts of cells", "scvi-tools", "BSD-3-Clause", "scvi"),
+    Engine("smoldyn", "particles that react where they meet", "smoldyn", "LGPL-2.1", "smoldyn"),
 )
 
 

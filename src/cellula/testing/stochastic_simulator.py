@@ -30,11 +30,15 @@ class StochasticSimulatorConformance:
 
     A decays to B, 1,000 molecules in 1,000 cells: A(t) is binomial with p = exp(-k t). plugin:
     the class. options: by name. has_whole_counts: whether its counts are whole numbers.
+    n_cells: fewer for engines that take long for each. is_repeatable: False where an engine
+    takes no seed.
     """
 
     plugin: Any
     options: Mapping[str, Any] = field(default_factory=dict)
     has_whole_counts: bool = True
+    n_cells: int = CELLS
+    is_repeatable: bool = True
 
     def check(self, run: RunContext) -> None:
         """Check every rule; NotConformant names the first that is broken."""
@@ -52,7 +56,7 @@ class StochasticSimulatorConformance:
 
     def check_moments(self, run: RunContext) -> None:
         """Means and variances of decay within 4 standard errors; nothing is lost."""
-        rules, found = self._rules, self._trial.simulate(run, alike(CELLS))
+        rules, found = self._rules, self._trial.simulate(run, alike(self.n_cells))
         self._trial.check_form(found)
         rules.require({"A", "B"} <= set(found.ids), "every species is there", found.ids)
         left = found.of("A")
@@ -65,10 +69,10 @@ class StochasticSimulatorConformance:
         variance = MOLECULES * p * (1 - p)
         self._check_mean("the mean of A is A(0) exp(-k t)", left, MOLECULES * p, variance)
         excess = np.divide(1 - 6 * p * (1 - p), variance, where=variance > 0, out=np.zeros(4))
-        error = variance * np.sqrt(2 / (CELLS - 1) + excess / CELLS)
+        error = variance * np.sqrt(2 / (self.n_cells - 1) + excess / self.n_cells)
         gap = np.abs(left.var(axis=0, ddof=1) - variance)
         rules.require(
-            bool((gap <= ERRORS * error + 1e-9).all()),
+            bool((gap <= self._errors * error + 1e-9).all()),
             "the variance of A is A(0) exp(-k t) (1 - exp(-k t))",
             left.var(axis=0, ddof=1),
         )
@@ -83,7 +87,7 @@ class StochasticSimulatorConformance:
             ("scale", 3.0, 3 * before, 9 * spread),
         ):
             schedule = Schedule((Dose(1.0, "A", value, how),))  # type: ignore[arg-type]
-            late = self._trial.simulate(run, alike(CELLS), schedule).of("A")[:, [1, 3]]
+            late = self._trial.simulate(run, alike(self.n_cells), schedule).of("A")[:, [1, 3]]
             early = np.exp(-RATE * 0.5)
             self._check_mean(
                 f"a dose that is {how} acts at its time",
@@ -94,7 +98,9 @@ class StochasticSimulatorConformance:
 
     def check_repeat(self, run: RunContext) -> None:
         """The same seed gives the same bits, with 1 and 2 threads; another seed others."""
-        rules, cells = self._rules, alike(100)
+        rules, cells = self._rules, alike(min(100, self.n_cells))
+        if not self.is_repeatable:
+            return
         pair = [self._trial.simulate(run, cells).values for _ in range(2)]
         rules.check_same("the same seed, the same trajectory", *pair)
         threads = [self._trial.simulate(replace(run, threads=n), cells).values for n in (1, 2)]
@@ -102,19 +108,23 @@ class StochasticSimulatorConformance:
         other = self._trial.simulate(run, cells, seed=SEED + 1).values
         rules.require(not np.array_equal(pair[0], other), "another seed, another trajectory")
         courses = {course.tobytes() for course in pair[0]}
-        rules.require(len(courses) > 90, "every cell has its own chance", len(courses))
+        rules.require(
+            len(courses) > 0.9 * len(cells), "every cell has its own chance", len(courses)
+        )
 
     def check_population(self, run: RunContext) -> None:
         """A cell follows its own parameters and does not depend on the others."""
-        rates = np.linspace(0.0, 2.0, 100)
-        cells = ParameterTable(("k", "A"), np.column_stack([rates, 100 + np.arange(100)]))
+        n = min(100, self.n_cells)
+        rates = np.linspace(0.0, 2.0, n)
+        cells = ParameterTable(("k", "A"), np.column_stack([rates, 100 + np.arange(n)]))
         whole = self._trial.simulate(run, cells).values
-        batches = [self._trial.simulate(run, part).values for part in cells.batches(33)]
-        rules = self._rules
-        rules.check_same("batches give what the whole gives", whole, np.concatenate(batches))
-        changed = ParameterTable(cells.ids, np.vstack([cells.values[:50], cells.values[:50]]))
-        again = self._trial.simulate(run, changed).values[:50]
-        rules.check_same("a cell does not depend on the others", whole[:50], again)
+        rules, half = self._rules, n // 2
+        if self.is_repeatable:
+            batches = [self._trial.simulate(run, part).values for part in cells.batches(n // 3)]
+            rules.check_same("batches give what the whole gives", whole, np.concatenate(batches))
+            changed = ParameterTable(cells.ids, np.tile(cells.values[:half], (2, 1)))
+            again = self._trial.simulate(run, changed).values[:half]
+            rules.check_same("a cell does not depend on the others", whole[:half], again)
         still = self._trial.simulate(run, cells).of("A")[0]
         rules.require(bool((still == still[0]).all()), "without a rate nothing happens", still)
 
@@ -129,10 +139,15 @@ class StochasticSimulatorConformance:
         gap = np.abs(found.mean(axis=0) - exact)
         error = np.sqrt(variance / len(found))
         self._rules.require(
-            bool((gap <= ERRORS * error + 1e-9).all()),
+            bool((gap <= self._errors * error + 1e-9).all()),
             rule,
-            f"means {found.mean(axis=0)}, expected {exact} +- {ERRORS} x {error}",
+            f"means {found.mean(axis=0)}, expected {exact} +- {self._errors} x {error}",
         )
+
+    @property
+    def _errors(self) -> float:
+        """Standard errors allowed; more where chance is another in every run of the kit."""
+        return ERRORS if self.is_repeatable else 1.5 * ERRORS
 
     @property
     def _rules(self) -> Rules:
