@@ -41,3 +41,10 @@ def test_memory_is_flat(data_dir: Path, tmp_path: Path) -> None:
     model = data_dir / "models" / "sbml" / "earm.xml"
     few, many = (peak(model, n, tmp_path / f"{n}.parquet") for n in (5_000, 20_000))
     assert many < 1.15 * few
+
+
+@pytest.mark.requirement("S3", "K9")
+def test_a_hundred_thousand_cells_need_no_more(data_dir: Path, tmp_path: Path) -> None:
+    model = data_dir / "models" / "sbml" / "earm.xml"
+    few, many = (peak(model, n, tmp_path / f"{n}.parquet") for n in (5_000, 100_000))
+    assert many < 1.15 * few
