@@ -76,6 +76,9 @@ def simulate(
     options: Annotated[
         list[str] | None, typer.Option("--option", help="name=value of the first engine.")
     ] = None,
+    sedml: Annotated[
+        Path | None, typer.Option("--sedml", help="Write what ran as .sedml, or as .omex.")
+    ] = None,
     format: Annotated[
         str | None, typer.Option("--format", help="Reader, where the name does not tell it.")
     ] = None,
@@ -91,8 +94,10 @@ def simulate(
     """Simulate a model over time; with several engines, say where they differ."""
     from tempfile import TemporaryDirectory
 
+    from cellula.cli.experiment_record import check_recorded, record_experiment
     from cellula.cli.simulated import Pictures, simulated
     from cellula.core.batches import Task, batch_size
+    from cellula.core.network import Network
     from cellula.core.run import run_context
     from cellula.io.formats import writer_of
 
@@ -108,6 +113,9 @@ def simulate(
         _require_free(out, force)
         writer_of(out)
     network = _network(model, format)
+    if sedml is not None:
+        given = given_only(context, context.params, "")
+        check_recorded(network, given, sedml, force)
     names = engine_names(engine or DEFAULT[type(network).__name__])
     simulators = _simulators(names, options or [])
     pictures = Pictures.asked(plot, id_list(show), two_ids(phase, network), network, force)
@@ -122,6 +130,8 @@ def simulate(
         size = batch or batch_size(len(times), len(network.ids))
         found = simulated(task, (population, size), told, (out, pictures), run)
     apart = dict(zip(names[1:], found.apart, strict=True))
+    if sedml is not None and isinstance(network, Network):
+        record_experiment(sedml, model, network, simulators[names[0]], times, seed)
     if as_json:
         print_json(
             _record(model, simulators, found) | {"divergence": apart, "out": out and str(out)}
@@ -130,7 +140,7 @@ def simulate(
     _tell(names[0], found, apart)
     if out is not None:
         say(f"wrote    {out}: {found.n_cells} cells x {len(times)} times")
-    for path in found.pictures:
+    for path in (*found.pictures, *([sedml] if sedml else [])):
         say(f"wrote    {path}")
 
 
