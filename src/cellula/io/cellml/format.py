@@ -33,7 +33,7 @@ class CellMl:
         """The network of a file; imports are looked for beside it.
 
         Raises DataError, naming the file and what libcellml says, where it is absent, is no
-        CellML, does not determine its variables, or resets them.
+        CellML, does not determine its variables, or resets them so that no event means the same.
         """
         return network_in(analysed(text_bytes(path), path.name, path.absolute().parent))
 
