@@ -32,6 +32,8 @@ CONTRACTS: Mapping[str, str] = {
     "flux": "Flux balance of a network",
     "logic": "Logic models",
     "simulation": "Simulators and trajectories",
+    "experiment": "Simulation experiments",
+    "combine_archive": "COMBINE archives",
     "comparison": "Observed beside predicted",
     "metric": "Metrics and scores",
     "gate": "Gates and verdicts",

@@ -8,7 +8,7 @@ from typing import Any
 from cellula.core.errors import DataError
 from cellula.io.unit_text import KINDS, UnitFactor, conversion, parsed_unit, unit_text
 
-__all__ = ["check_units", "factor_between", "merged_unit", "unit_of"]
+__all__ = ["PREFIXES", "check_units", "factor_between", "merged_unit", "unit_of"]
 
 PREFIXES: Mapping[str, int] = {
     "yotta": 24, "zetta": 21, "exa": 18, "peta": 15, "tera": 12, "giga": 9, "mega": 6, "kilo": 3,
