@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cellula.core.experiment import Experiment, Target
+    from cellula.core.experiment import Experiment, ExperimentModel, Target
     from cellula.core.network import Network
     from cellula.core.simulation import Simulator
 
@@ -62,13 +62,14 @@ def record_experiment(
         import os
 
         source = Path(os.path.relpath(model.resolve(), path.resolve().parent)).as_posix()
-        write(_experiment(path.stem, source, model, network, simulator, times, seed), path)
+        write(_experiment(path.stem, _named(source, model), network, simulator, times, seed), path)
         return
     from cellula.core.combine_archive import ArchiveEntry, CombineArchive
     from cellula.io.omex import format_uri
     from cellula.io.sedml import sedml_text
 
-    made = _experiment(path.stem, model.name, model, network, simulator, times, seed)
+    named = _named(model.name, model)
+    made = _experiment(path.stem, named, network, simulator, times, seed)
     files = {"experiment.sedml": sedml_text(made).encode(), model.name: model.read_bytes()}
     entries = tuple(
         ArchiveEntry(name, format_uri(name, data), data, name == "experiment.sedml")
@@ -79,8 +80,7 @@ def record_experiment(
 
 def _experiment(
     id: str,
-    source: str,
-    model: Path,
+    model: ExperimentModel,
     network: Network,
     simulator: Simulator,
     times: NDArray[np.float64],
@@ -90,7 +90,6 @@ def _experiment(
         DataGenerator,
         DataSet,
         Experiment,
-        ExperimentModel,
         ReportTable,
         Task,
         UniformTimeCourse,
@@ -102,8 +101,7 @@ def _experiment(
     course = UniformTimeCourse(
         "course", _algorithm(simulator, seed), first, first, last, len(times) - 1
     )
-    language = _language(model)
-    seen: dict[str, Target | None] = {"time": None, **_targets(network, language)}
+    seen: dict[str, Target | None] = {"time": None, **_targets(network, model.language)}
     generators = tuple(
         DataGenerator(f"data_{at}", Symbol("v"), {"v": Variable(target, "run")}, name)
         for at, (name, target) in enumerate(seen.items())
@@ -111,7 +109,7 @@ def _experiment(
     columns = tuple(DataSet(one.name, one.id) for one in generators)
     return Experiment(
         id,
-        (ExperimentModel("model", source, LANGUAGES[language]),),
+        (model,),
         (course,),
         (Task("run", "model", "course"),),
         generators,
@@ -119,15 +117,17 @@ def _experiment(
     )
 
 
-def _language(model: Path) -> str:
+def _named(source: str, model: Path) -> ExperimentModel:
     from cellula.core.errors import DataError
+    from cellula.core.experiment import ExperimentModel
     from cellula.io.text_file import text_bytes
     from cellula.io.xml_root import xml_root
 
     raw = text_bytes(model)
     if not raw.lstrip().startswith(b"<"):
         raise DataError(f"{model.name} is neither SBML nor CellML, which SED-ML is about; convert")
-    return "sbml" if xml_root(raw, model.name).tag == "sbml" else "cellml"
+    kind = "sbml" if xml_root(raw, model.name).tag == "sbml" else "cellml"
+    return ExperimentModel("model", source, LANGUAGES[kind])
 
 
 def _targets(network: Network, language: str) -> dict[str, Target]:
@@ -142,7 +142,7 @@ def _targets(network: Network, language: str) -> dict[str, Target]:
         ("reaction", network.reactions),
     ):
         for one in parts:
-            if language == "cellml":
+            if language == LANGUAGES["cellml"]:
                 found[one.id] = Target(one.id, "variable")
             elif SID.fullmatch(one.id):
                 found[one.id] = Target(one.id, kind)
