@@ -35,6 +35,8 @@ CONTRACTS: Mapping[str, str] = {
     "space": "Grids and what is on them",
     "field_course": "Fields over time",
     "particles": "Networks as particles",
+    "experiment": "Simulation experiments",
+    "combine_archive": "COMBINE archives",
     "comparison": "Observed beside predicted",
     "metric": "Metrics and scores",
     "gate": "Gates and verdicts",

@@ -16,7 +16,15 @@ from anndata import AnnData
 from cellula.core import registry
 from cellula.core.expression import Number, Symbol, apply
 from cellula.core.logic import Component, LogicNetwork, SignedEdge, SignedGraph
-from cellula.core.network import Compartment, Network, Parameter, Participant, Reaction, Species
+from cellula.core.network import (
+    Compartment,
+    Network,
+    Parameter,
+    Participant,
+    RateRule,
+    Reaction,
+    Species,
+)
 from cellula.core.physics import Boundary, Field, Measured, PhysicsProblem, Unknown
 from cellula.testing import ReaderConformance
 from cellula.testing.multimodal import two_modalities
@@ -98,9 +106,24 @@ def diffusion() -> PhysicsProblem:
     return PhysicsProblem("own", (field,), (0.0, 1.0), (0.0, 1.0), {}, sought, (), measured)
 
 
+def variables_of_decay() -> Network:
+    """What CellML can hold: variables of a component that follow rules."""
+    rate = apply("minus", apply("times", Symbol("own.k"), Symbol("own.A")))
+    return Network(
+        "own",
+        parameters=(
+            Parameter("own.A", 2.0, is_constant=False, unit="mole"),
+            Parameter("own.k", 0.7, unit="(60.0 second)^-1"),
+        ),
+        rules=(RateRule("own.A", rate),),
+        units={"time": "60.0 second"},
+    )
+
+
 #: Writers that refuse the contents of the kit, and what they write beside them.
 OWN: dict[str, Callable[[], Any]] = {
     "bnet": two_components,
+    "cellml": variables_of_decay,
     "bionetgen_net": counted_decay,
     "gct": annotated_matrix,
     "gctx": annotated_matrix,

@@ -91,3 +91,22 @@ def test_a_model_needs_its_times(tmp_path: Path) -> None:
     (tmp_path / "decay.xml").write_text(sbml_text(decay()))
     with pytest.raises(CellulaError, match="a model needs --end TIME and --points N"):
         cellula("simulate", str(tmp_path / "decay.xml"), "--end", "3")
+
+
+@pytest.mark.requirement("S2", "S3")
+@pytest.mark.parametrize("name", ["run.sedml", "run.omex"])
+def test_what_ran_is_written_and_runs_again(name: str, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    model = tmp_path / "models" / "decay.xml"
+    model.write_text(sbml_text(decay()))
+    words = ("--end", "4", "--points", "9", "--out", str(tmp_path / "first.csv"))
+    tight = ("--option", "rtol=1e-8", "--sedml", str(tmp_path / name))
+    cellula("simulate", str(model), *words, *tight)
+    said = cellula("simulate", str(tmp_path / name), "--out", str(tmp_path / "again.csv"))
+    assert "method" not in said
+    first, again = (pd.read_csv(tmp_path / f"{one}.csv") for one in ("first", "again"))
+    pd.testing.assert_frame_equal(first, again[list(first.columns)])
+    with pytest.raises(CellulaError, match="replace a file with --force"):
+        cellula("simulate", str(model), *words, *tight, "--out", str(tmp_path / "second.csv"))
+    with pytest.raises(CellulaError, match="leave out --perturb, or --sedml"):
+        cellula("simulate", str(model), "--end", "4", "--points", "9", *tight, "--perturb", "k=1@2")

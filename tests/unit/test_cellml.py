@@ -153,15 +153,6 @@ def test_formulas(tmp_path: Path) -> None:
         (DECAY.replace('<ci>k</ci>', "<ci>nowhere</ci>"), ["nowhere"]),
         (
             DECAY.replace(
-                "</component>",
-                '<reset variable="V" test_variable="k" order="1"><test_value><math '
-                f'{MATH}><cn cellml:units="mV">1</cn></math></test_value><reset_value><math '
-                f'{MATH}><cn cellml:units="mV">3</cn></math></reset_value></reset></component>',
-            ),
-            ["resets the variable 'V'"],
-        ),
-        (
-            DECAY.replace(
                 "</model>",
                 '<import xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="absent.cellml">'
                 '<component name="c" component_ref="d"/></import></model>',

@@ -51,5 +51,7 @@ def convert(
         return
     width = "rows or ids" if done.readouts is None else f"profiles x {done.readouts} readouts"
     say(f"wrote    {out}: {done.profiles} {width} ({done.target})")
+    if done.became:
+        say(f"as       {done.became}")
     for part in done.lost:
         say(f"left out {part}")

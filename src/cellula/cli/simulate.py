@@ -78,6 +78,9 @@ def simulate(
         int | None, typer.Option("--batch", min=1, help="Cells a batch; changes no number.")
     ] = None,
     scheduler: Scheduler = None,
+    sedml: Annotated[
+        Path | None, typer.Option("--sedml", help="Write what ran as .sedml, or as .omex.")
+    ] = None,
     cache: Cache = None,
     no_cache: NoCache = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
@@ -95,7 +98,8 @@ def simulate(
     asked = SimulateRequest(
         context, model, end, points, start, out, engine, cells, n_cells, tuple(spread or ()),
         tuple(perturb or ()), pace, amount, concentration, plot, show, phase, space,
-        options or [], format, seed, threads, batch, scheduler, cache, no_cache, force, as_json,
+        options or [], format, seed, threads, batch, scheduler, sedml, cache,
+        no_cache, force, as_json,
     )  # fmt: skip
     if model.name.lower().endswith(EXPERIMENTS):
         simulate_experiment(asked)

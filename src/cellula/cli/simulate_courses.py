@@ -44,10 +44,12 @@ def simulate_courses(
     """Simulate, write, draw and tell; made: the equations, where they are kept."""
     from tempfile import TemporaryDirectory
 
+    from cellula.cli.experiment_record import check_recorded, record_experiment
     from cellula.cli.paced import Paced
     from cellula.cli.simulated import Pictures, simulated
     from cellula.cli.state_picture import with_states
     from cellula.core.batches import Task, batch_size
+    from cellula.core.network import Network
     from cellula.core.run import run_context
     from cellula.io.formats import writer_of
 
@@ -57,6 +59,8 @@ def simulate_courses(
     beats = None if asked.pace is None else Paced.asked(asked.pace, network)
     network = network if beats is None else beats.network
     times = _times(asked, beats)
+    if asked.sedml is not None:
+        check_recorded(network, asked, asked.sedml)
     names = engine_names(asked.engine or DEFAULT[type(network).__name__])
     simulators = with_equations(_simulators(names, asked.options), made)
     two = two_ids(asked.phase, network)
@@ -79,6 +83,9 @@ def simulate_courses(
         watch = None if beats is None else beats.take
         found = simulated(task, (population, size), told, (asked.out, pictures), run, watch)
     apart = dict(zip(names[1:], found.apart, strict=True))
+    if asked.sedml is not None and isinstance(network, Network):
+        first = simulators[names[0]]
+        record_experiment(asked.sedml, asked.model, network, first, times, asked.seed)
     if asked.as_json:
         record = _record(asked.model, simulators, found) | {"divergence": apart}
         record |= {} if beats is None else beats.record(names)
@@ -89,7 +96,7 @@ def simulate_courses(
         beats.tell(names)
     if asked.out is not None:
         say(f"wrote    {asked.out}: {found.n_cells} cells x {len(times)} times")
-    for path in found.pictures:
+    for path in (*found.pictures, *([asked.sedml] if asked.sedml else [])):
         say(f"wrote    {path}")
 
 

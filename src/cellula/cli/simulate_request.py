@@ -41,6 +41,7 @@ class SimulateRequest:
     threads: int
     batch: int | None
     scheduler: str | None
+    sedml: Path | None
     cache: Path | None
     no_cache: bool
     force: bool

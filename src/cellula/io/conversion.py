@@ -33,6 +33,7 @@ class Conversion:
     """What a conversion wrote: the formats, and the parts that were left out (with ``is_cut``).
 
     profiles: rows of a table, profiles of a matrix, ids of a model. readouts: of a matrix alone.
+    became: in words, what a model is in the target where it says the same otherwise.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Conversion:
     lost: tuple[str, ...]
     profiles: int
     readouts: int | None
+    became: str = ""
 
 
 def convert(
@@ -65,9 +67,11 @@ def convert(
     writer = writer_of(out) if to is None else registry.load("writer", to)()
     content = read(source, format)
     lost: tuple[str, ...] = ()
+    became = ""
     if is_dataclass(content):
         asks = modality is not None or bool(readouts)
         fitted = _model(content, writer, source.name, asks=asks)
+        fitted, became = _formed(fitted, writer)
     else:
         fitted, lost = _fitted(content, writer, modality, readouts, source.name)
     if lost and not is_cut:
@@ -76,7 +80,7 @@ def convert(
     if changed and not is_cut:
         raise DataError(_refusal(out, writer.name, changed))
     writer.write(fitted, out)
-    return Conversion(source.name, writer.name, (*lost, *changed), *_size(fitted))
+    return Conversion(source.name, writer.name, (*lost, *changed), *_size(fitted), became)
 
 
 def _size(content: Any) -> tuple[int, int | None]:
@@ -93,6 +97,16 @@ def _model(content: Any, writer: Any, file: str, *, asks: bool) -> Any:
             "column; write it in a format of its own kind (.sbml, .net, .bnet, .sif)"
         )
     return content
+
+
+def _formed(content: Any, writer: Any) -> tuple[Any, str]:
+    """A network in the form that the writer gives it, and what becomes of its reactions."""
+    if not (isinstance(content, Network) and hasattr(writer, "form")):
+        return content, ""
+    formed = writer.form(content)
+    if not (content.reactions or content.species or content.compartments):
+        return formed, ""
+    return formed, "equations: reactions, species and compartments are variables now"
 
 
 def _is_model(content: Any) -> bool:

@@ -15,6 +15,8 @@ from cellula.io.parts import PARTS
 
 __all__ = ["differences"]
 
+#: Parts of models whose order has no meaning.
+UNORDERED = {"parameters", "rules"}
 #: Floats and names that are equal in value are equal, whatever type holds them.
 NUMBER = "iufb"
 
@@ -32,8 +34,15 @@ def differences(wrote: Any, read: Any) -> tuple[str, ...]:
 def _models(wrote: Any, read: Any) -> Iterator[str]:
     """The fields of two models that differ; the id may be the file's name."""
     for one in fields(wrote):
-        if one.name != "id" and getattr(wrote, one.name) != getattr(read, one.name):
+        before, after = getattr(wrote, one.name), getattr(read, one.name)
+        if one.name in UNORDERED:
+            before, after = sorted(before, key=_key), sorted(after, key=_key)
+        if one.name != "id" and before != after:
             yield f"the {one.name} of the model as they are"
+
+
+def _key(part: Any) -> str:
+    return str(getattr(part, "id", getattr(part, "target", "")))
 
 
 def _any(wrote: Any, read: Any) -> Iterator[str]:

@@ -15,7 +15,7 @@ from cellula.core.errors import DataError
 from cellula.core.expression import FUNCTIONS, Apply, Expression, Number, Symbol, apply
 from cellula.io.xml_text import number_text
 
-__all__ = ["MathMl"]
+__all__ = ["NAMESPACE", "MathMl"]
 
 NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 SYMBOL = (
@@ -35,11 +35,14 @@ class MathMl:
 
     called: id -> the id in the file, where they differ. is_typed: numbers and truths are kept
     apart (before Level 3 Version 2). is_older: without the functions that Version 2 brought.
+    time: what stands for the time; "" for SBML's symbol. number: attributes of every number.
     """
 
     called: Mapping[str, str]
     is_typed: bool = False
     is_older: bool = False
+    time: str = ""
+    number: str = ""
 
     def math(self, expression: Expression, is_truth: bool = False) -> str:
         """The element <math>; is_truth: it stands where a truth is expected."""
@@ -70,11 +73,11 @@ class MathMl:
         if isinstance(node, Number):
             if is_truth and node.value in {0.0, 1.0}:
                 return "<true/>" if node.value else "<false/>"
-            told = _number(node.value)
+            told = _number(node.value, self.number)
         elif isinstance(node, Symbol):
             told = f"<ci>{escape(self.called.get(node.id, node.id))}</ci>"
         else:
-            told = SYMBOL.format("time")
+            told = f"<ci>{escape(self.time)}</ci>" if self.time else SYMBOL.format("time")
         return f"<apply><neq/>{told}<cn>0</cn></apply>" if is_truth and self.is_typed else told
 
     def _parts(self, node: Apply, wants_truth: bool) -> list[str | tuple[Expression, bool]]:
@@ -83,6 +86,9 @@ class MathMl:
         if self.is_typed and not is_own and is_truth != wants_truth and not _is_free(node):
             other = apply("neq", node, 0) if wants_truth else apply("piecewise", 1, node, 0)
             return self._parts(other, wants_truth)
+        if node.function == "rate_of" and self.time:
+            head = f"<apply><diff/><bvar><ci>{escape(self.time)}</ci></bvar>"
+            return [head, (node.arguments[0], False), "</apply>"]
         if node.function == "piecewise":
             return _piecewise(node, wants_truth)
         if is_own:
@@ -118,7 +124,7 @@ def _piecewise(node: Apply, is_truth: bool) -> list[str | tuple[Expression, bool
     return [*parts, "</piecewise>"]
 
 
-def _number(value: float) -> str:
+def _number(value: float, attributes: str) -> str:
     if math.isnan(value):
         return "<notanumber/>"
     if math.isinf(value):
@@ -127,5 +133,5 @@ def _number(value: float) -> str:
     mantissa, _, exponent = text.partition("e")
     # Readers round the mantissa by itself: some numbers of 17 digits would change.
     if exponent and float(f"{float(mantissa)!r}e{exponent}") == value:
-        return f'<cn type="e-notation">{mantissa}<sep/>{int(exponent)}</cn>'
-    return f"<cn>{text}</cn>"
+        return f'<cn{attributes} type="e-notation">{mantissa}<sep/>{int(exponent)}</cn>'
+    return f"<cn{attributes}>{text}</cn>"

@@ -24,6 +24,8 @@ WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640.0, 400.0, 70.0, 60.0, 44.0
 STYLES = ("s1 middle", "s2 middle", "s1 middle dashed", "s2 middle dashed")
 #: So many curves are told apart.
 MOST = len(STYLES)
+#: So many lines of a curve are drawn in full.
+FEW = 8
 #: Decades told on a logarithmic axis.
 DECADES = 8
 
@@ -57,7 +59,7 @@ def curves(parts: Sequence[CourseCurve], title: str, *, is_log_x: bool, is_log_y
     parts_drawn = [*_axes(x, y, is_log_x, is_log_y), *_key(drawn)]
     for place, one in enumerate(drawn):
         for along, up in zip(one.x, one.y, strict=True):
-            parts_drawn += _line(along, up, x, y, STYLES[place % MOST], len(one.x) > 1)
+            parts_drawn += _line(along, up, x, y, STYLES[place % MOST], len(one.x) > FEW)
     told = "; ".join(f"{one.name} ends at {_last(one, is_log_y)}" for one in drawn)
     head = label(12, 19, shorten(title, WIDTH - 24), style="ink")
     return standing(WIDTH, HEIGHT, f"{title}. {told}.", head, *parts_drawn)

@@ -62,7 +62,6 @@ def analysed(raw: bytes, file: str, folder: Path | None) -> Analysis:
     check_units(model, file)
     if model.hasImports():
         model = _with_imports(model, file, folder)
-    _check_resets(model, file)
     analyser = libcellml.Analyser()
     analyser.analyseModel(model)
     found = analyser.analyserModel()
@@ -89,21 +88,6 @@ def _with_imports(model: Any, file: str, folder: Path | None) -> Any:
     if flat is None:
         raise DataError(f"{file} imports what cannot be put in: {_told(importer)}")
     return flat
-
-
-def _check_resets(model: Any, file: str) -> None:
-    """Resets are no events: libcellml does not analyse them yet."""
-    pending = [model.component(at) for at in range(model.componentCount())]
-    while pending:
-        one = pending.pop()
-        pending.extend(one.component(at) for at in range(one.componentCount()))
-        if one.resetCount():
-            changed = one.reset(0).variable()
-            name = changed.name() if changed is not None else "?"
-            raise DataError(
-                f"{file}: component {one.name()!r} resets the variable {name!r}, which cannot be "
-                "represented; write it as an event of SBML"
-            )
 
 
 def _require_no_errors(logger: Any, file: str, what: str) -> None:

@@ -13,6 +13,7 @@ from cellula.core.expression import Expression, Number, Symbol, apply
 from cellula.core.network import AlgebraicRule, AssignmentRule, Network, Parameter, RateRule, Rule
 from cellula.io.cellml.analysis import Analysis
 from cellula.io.cellml.formula import expression_of, is_rate
+from cellula.io.cellml.resets import reset_events, with_free
 from cellula.io.cellml.units import factor_between, unit_of
 
 __all__ = ["network_in"]
@@ -41,11 +42,13 @@ def network_in(analysis: Analysis) -> Network:
     units = {}
     if found.voi() is not None:
         units["time"] = unit_of(analysis.model, found.voi().variable().units().name())
+    events = reset_events(analysis, parameters, rules)
     try:
         return Network(
             analysis.model.name() or "model",
-            parameters=tuple(parameters),
+            parameters=with_free(parameters, events),
             rules=rules,
+            events=events,
             initial=initial,
             units=units,
         )

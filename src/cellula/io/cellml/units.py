@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cellula.core.errors import DataError
-from cellula.io.unit_text import KINDS, UnitFactor, conversion, unit_text
+from cellula.io.unit_text import KINDS, UnitFactor, conversion, parsed_unit, unit_text
 
-__all__ = ["check_units", "factor_between", "unit_of"]
+__all__ = ["PREFIXES", "check_units", "factor_between", "merged_unit", "unit_of"]
 
 PREFIXES: Mapping[str, int] = {
     "yotta": 24, "zetta": 21, "exa": 18, "peta": 15, "tera": 12, "giga": 9, "mega": 6, "kilo": 3,
@@ -54,6 +54,19 @@ def factor_between(model: Any, of: str, to: str) -> float | None:
         return 1.0
     first, second = _factors(model, of), _factors(model, to)
     return None if first is None or second is None else conversion(first, second)
+
+
+def merged_unit(text: str) -> str:
+    """The text that a unit is read back with; any other text stays as it is."""
+    factors = parsed_unit(text)
+    if factors is None:
+        return text
+    found = []
+    for one in factors:
+        found.append(UnitFactor(one.kind, 1.0, one.exponent))
+        if one.multiplier != 1.0:
+            found.append(UnitFactor("dimensionless", one.multiplier, one.exponent))
+    return unit_text(_merged(found))
 
 
 def _factors(model: Any, name: str) -> tuple[UnitFactor, ...] | None:
