@@ -140,7 +140,7 @@ def test_a_spike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     times = np.linspace(0, 12, 241)
     truth = plain_solution(problem, {}, times, run)[:, 0, problem.ids.index("V")]
     options = PhysicsOptions(
-        widths=(20, 20), points=60, windows=24, adam_steps=100, lbfgs_steps=150
+        widths=(20, 20), points=60, windows=12, adam_steps=100, lbfgs_steps=150
     )
     begin = time.process_time()
     v = PhysicsInformed(options).solve(problem, run).field(times)[:, 0, problem.ids.index("V")]
