@@ -61,10 +61,10 @@ def test_unknowns_by_least_squares_and_by_an_ensemble(tmp_path: Path) -> None:
     options = PhysicsOptions(
         widths=(8,), points=40, adam_steps=50, lbfgs_steps=100, data_weight=100.0
     )
-    (ensemble,) = ensemble_estimates(PhysicsInformed(options), problem, 3, run)
+    (ensemble,) = ensemble_estimates(PhysicsInformed(options), problem, 2, run)
     assert ensemble.lower <= ensemble.value <= ensemble.upper
     assert ensemble.value == pytest.approx(plain.value, rel=0.05)
-    assert (plain.n, ensemble.n) == (9, 3)
+    assert (plain.n, ensemble.n) == (9, 2)
 
 
 def test_estimates_that_cannot_be_made_are_named(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_problem_is_solved_and_compared(problem: str, tmp_path: Path) -> None:
     assert len(table) == 51
     svg = (tmp_path / "pictures" / "convergence.svg").read_text()
     assert "data ends at" in svg
-    with pytest.raises(DataError, match=r"u.csv exists; replace it with --force"):
+    with pytest.raises(DataError, match=r"u.csv exists; replace .* with --force"):
         cellula("simulate", problem, *to)
 
 

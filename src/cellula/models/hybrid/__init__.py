@@ -1,1 +1,1 @@
-"""Physics and networks together (extra ``learned``) will live here."""
+"""Physics and networks together (extra ``learned``): declared problems, learned currents."""
