@@ -214,8 +214,9 @@ def test_states_of_a_logic_network_are_drawn(
     words = ("--end", "4", "--points", "5", "--plot", str(folder))
     cellula("simulate", str(small), *words, "--option", "update=synchronous")
     assert "4 states, synchronous steps" in (folder / "states.svg").read_text()
+    (folder / "bands.svg").unlink()
     with pytest.raises(CellulaError, match=r"states\.svg exists"):
-        cellula("simulate", str(small), *words[:-1], str(folder), "--show", "A")
+        cellula("simulate", str(small), *words)
     cellula("simulate", str(large), *words, "--force")
     assert "the first 40 of 1,024" in (folder / "attractors.svg").read_text()
 
