@@ -10,12 +10,13 @@ import pandas as pd
 from anndata import AnnData
 
 from cellula.core.dataset import Dataset
+from cellula.core.flux import FluxBalance, FluxObjective
 from cellula.core.network import Compartment, Network, Parameter, Participant, Reaction, Species
 from cellula.core.value_type import ValueType
 from cellula.io.formats import write
 from cellula.io.infix import parse
 
-__all__ = ["decay_options", "planted", "planted_options", "signal"]
+__all__ = ["decay_options", "planted", "planted_options", "signal", "uptake_options"]
 
 IC50 = {"drug_a": 3e-8, "drug_b": 5e-7}
 DOSES = (0.0, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6)
@@ -107,3 +108,31 @@ def decay() -> Network:
         (Parameter("k", 0.7),),
         (Reaction("decay", (Participant("A"),), (Participant("B"),), rate),),
     )
+
+
+def uptake_options(folder: Path) -> dict[str, Any]:
+    """Options of a front of flux balance for the kit's ln IC50s; mutations are its nutrients."""
+    path = folder / "uptake.sbml"
+    if not path.exists():
+        write(_uptake(), path)
+    return {
+        "network": path,
+        "uptakes": {"mutated0": "EX_a", "mutated1": "EX_b"},
+        "readouts": {"ln_ic50": "biomass"},
+        "train": {"epochs": 2},
+    }
+
+
+def _uptake() -> Network:
+    """A and B are taken up, and biomass takes both or one."""
+    ids = ("EX_a", "EX_b", "both", "biomass")
+    takes = ({"A": 1}, {"B": 1}, {"A": 1, "B": 1}, {"C": 1})
+    makes: tuple[dict[str, int], ...] = ({}, {}, {"C": 3}, {})
+    reactions = tuple(
+        Reaction(id, *(tuple(Participant(k, float(n)) for k, n in side.items()) for side in sides))
+        for id, *sides in zip(ids, takes, makes, strict=True)
+    )
+    bounds = dict.fromkeys(ids, (0.0, 1000.0))
+    flux = FluxBalance(bounds, (FluxObjective("growth", {"biomass": 1.0}),), "growth")
+    species = tuple(Species(id, "cell") for id in "ABC")
+    return Network("uptake", (Compartment("cell"),), species, (), reactions, flux=flux)

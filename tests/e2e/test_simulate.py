@@ -13,6 +13,9 @@ from typer.testing import CliRunner
 
 from cellula.cli.app import app
 from cellula.core.errors import CellulaError
+from cellula.core.flux import FluxBalance, FluxObjective
+from cellula.core.network import Compartment, Network, Participant, Reaction, Species
+from cellula.io.formats import write
 from cellula.io.sbml import sbml_text
 from cellula.testing.simulator import decay
 
@@ -192,6 +195,77 @@ def test_a_population_that_fails_leaves_no_file(model: str, tmp_path: Path) -> N
         cellula("simulate", model, *words)
     assert list(tmp_path.glob("*course*")) == []
     assert list(tmp_path.glob(".*")) == []
+
+
+@pytest.fixture
+def balance(tmp_path: Path) -> str:
+    """A is taken up, at most 10, and turned into B, of which biomass is made."""
+    steps = (
+        Reaction("uptake", (), (Participant("A"),)),
+        Reaction("turn", (Participant("A"),), (Participant("B"),)),
+        Reaction("biomass", (Participant("B"),), ()),
+    )
+    bounds = {"uptake": (0.0, 10.0), "turn": (-1000.0, 1000.0), "biomass": (0.0, 1000.0)}
+    flux = FluxBalance(bounds, (FluxObjective("growth", {"biomass": 1.0}),), "growth")
+    species = (Species("A", "cell"), Species("B", "cell"))
+    network = Network("toy", (Compartment("cell"),), species, (), steps, flux=flux)
+    path = tmp_path / "toy.sbml"
+    write(network, path)
+    return str(path)
+
+
+@pytest.mark.requirement("S2", "S3")
+def test_a_network_without_rates_is_solved_by_flux_balance(balance: str, tmp_path: Path) -> None:
+    folder, out = tmp_path / "pictures", tmp_path / "fluxes.csv"
+    words = ("simulate", balance, "--engine", "highs,cobra", "--plot", str(folder))
+    told = json.loads(cellula(*words, "--out", str(out), "--json"))
+    assert told["objective"] == pytest.approx(10.0)
+    assert set(told["engines"]) == {"highs", "cobra"}
+    assert told["divergence"]["cobra"]["objective"] < 1e-9
+    assert "3 reactions of 3 run" in (folder / "flux_map.svg").read_text()
+    assert list(pd.read_csv(out).columns) == ["reaction", "flux", "lower", "upper"]
+    with pytest.raises(CellulaError, match="replace it with --force"):
+        cellula(*words)
+    said = cellula(*words, "--force", "--option", "method=pfba")
+    assert "highs: objective 10, 3 of 3 reactions run" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--end", "3"), "of which --end says nothing"),
+        (("--n-cells", "3"), "of which --n-cells says nothing"),
+        (("--engine", "highs,ode"), "name solvers of one kind"),
+    ],
+)
+def test_what_a_steady_state_does_not_tell(
+    words: tuple[str, ...], message: str, balance: str
+) -> None:
+    with pytest.raises(CellulaError, match=message):
+        cellula("simulate", balance, *words)
+
+
+def test_a_model_needs_times(model: str) -> None:
+    with pytest.raises(CellulaError, match="needs --end TIME and --points N"):
+        cellula("simulate", model)
+
+
+@pytest.mark.requirement("S2")
+def test_states_of_a_logic_network_are_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small, large = tmp_path / "small.bnet", tmp_path / "large.bnet"
+    small.write_text("targets, factors\nA, !B\nB, !A\n")
+    large.write_text("targets, factors\n" + "".join(f"X{k}, X{k}\n" for k in range(10)))
+    folder = tmp_path / "pictures"
+    words = ("--end", "4", "--points", "5", "--plot", str(folder))
+    cellula("simulate", str(small), *words, "--option", "update=synchronous")
+    assert "4 states, synchronous steps" in (folder / "states.svg").read_text()
+    (folder / "bands.svg").unlink()
+    with pytest.raises(CellulaError, match=r"states\.svg exists"):
+        cellula("simulate", str(small), *words)
+    cellula("simulate", str(large), *words, "--force")
+    assert "the first 40 of 1,024" in (folder / "attractors.svg").read_text()
 
 
 def test_engines_are_listed(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from cellula.core.run import RunContext
 from cellula.io.formats import write
 from cellula.models.mechanistic.flux_problem import flux_problem
 
-TRAIN = {"epochs": 60, "batch": 64, "learning_rate": 0.02}
+TRAIN = {"epochs": 40, "batch": 64, "learning_rate": 0.03}
 QUICK = {"epochs": 1}
 
 

@@ -11,8 +11,7 @@ from flux_example import toy
 from flux_front_example import two_nutrients
 
 from cellula.core.errors import NotConverged
-from cellula.models.hybrid import flux_layer as module
-from cellula.models.hybrid.flux_layer import FluxLayer, flux_layer
+from cellula.models.hybrid.flux_layer import FluxLayer, SteadyState, flux_layer
 from cellula.models.mechanistic.flux_problem import FluxProblem, flux_problem, solved
 
 
@@ -87,17 +86,27 @@ def test_a_start_that_is_far_away_changes_nothing() -> None:
     assert torch.allclose(near, far, atol=1e-4)
 
 
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A projection that misses every steady state."""
+
+    def missed(self: FluxLayer, found: SteadyState, *bounds: torch.Tensor) -> torch.Tensor:
+        return found.values + 1e-6
+
+    monkeypatch.setattr(FluxLayer, "_projected", missed)
+
+
+def test_where_newton_misses_the_simplex_method_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = flux_problem(two_nutrients())
+    lower, upper = bounds(problem, 8)
+    layer = flux_layer(problem)
+    wanted = layer.exact(lower, upper)
+    broken(monkeypatch)
+    assert np.allclose(layer.exact(lower, upper), wanted, atol=1e-9)
+
+
 def test_a_broken_projection_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = flux_problem(two_nutrients())
-    lower, upper = bounds(problem)
-    layer = flux_layer(problem)
-    monkeypatch.setattr(FluxLayer, "_projected", lambda self, found, low, high: found.values + 1e-6)
+    broken(monkeypatch)
+    monkeypatch.setattr(FluxLayer, "_by_simplex", lambda self, lower, upper: lower + 1e-6)
     with pytest.raises(NotConverged, match="miss a steady state by"):
-        layer.exact(lower, upper)
-
-
-def test_a_search_that_ends_too_soon_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = flux_problem(two_nutrients())
-    monkeypatch.setattr(module, "STEPS", 1)
-    with pytest.raises(NotConverged, match="expected 1e-09"):
-        flux_layer(problem).exact(*bounds(problem))
+        flux_layer(problem).exact(*bounds(problem, 8))

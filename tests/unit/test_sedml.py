@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from experiment_example import decay_experiment
 
 from cellula.core.errors import DataError
 from cellula.core.experiment import Experiment, Target, UniformTimeCourse
 from cellula.io.sedml import SedMl, sedml_text
 from cellula.io.sedml.address import address_of, target_of
+from experiment_example import decay_experiment
 
 #: libsedml in a process of its own: its types are those of libsbml, under other names.
 PEER = """

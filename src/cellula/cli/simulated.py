@@ -101,15 +101,26 @@ class Pictures:
     def draw(self, courses: Trajectory, n_cells: int) -> tuple[Path, ...]:
         """Write the pictures, all of them or none."""
         from cellula.io.atomic import write_together
-        from cellula.report.course_sample import most_changing
         from cellula.report.phase_plane import phase_plane
         from cellula.report.population_bands import population_bands
 
-        ids = self.ids or most_changing(courses, MOST_SHOWN, self.candidates)
+        ids = self.ids or self._changing(courses)
         files = {**self.more, "bands.svg": population_bands(courses, ids, self.title, n_cells)}
         if self.phase is not None:
             files["phase.svg"] = phase_plane(courses, self.phase, self.title)
         return write_together(self.folder, {name: text.encode() for name, text in files.items()})
+
+    def _changing(self, courses: Trajectory) -> tuple[str, ...]:
+        """The ids that change most; the first where none does and there is more to see."""
+        from cellula.core.errors import DataError
+        from cellula.report.course_sample import most_changing
+
+        try:
+            return most_changing(courses, MOST_SHOWN, self.candidates)
+        except DataError:
+            if not self.more:
+                raise
+            return self.candidates[:MOST_SHOWN]
 
 
 @final

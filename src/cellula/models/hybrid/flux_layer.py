@@ -14,12 +14,13 @@ from typing import Any, final
 
 import numpy as np
 import scipy.linalg
+import scipy.sparse
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from cellula.core.errors import NotConverged
-from cellula.models.mechanistic.flux_problem import FluxProblem
+from cellula.models.mechanistic.flux_problem import FluxProblem, require_optimal, solved
 
 __all__ = ["FluxLayer", "SteadyState", "flux_layer"]
 
@@ -30,8 +31,6 @@ FORCED = 10.0
 #: How far a steady state may be from one, and from its bounds: told fluxes, fluxes in training.
 EXACT, NEAR = 1e-9, 1e-6
 STEPS, HALVINGS = 200, 60
-#: What the dual, a sum of large numbers, may rise by rounding alone.
-ROUNDING = 1e-12
 #: Added to the diagonal of Newton's matrix, whose entries are of the order of 1.
 DAMPING = 1e-9
 
@@ -83,13 +82,27 @@ class FluxLayer:
     def exact(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.float64]:
         """Fluxes (conditions, reactions) with |S v| and excess of bounds below 1e-9.
 
-        Raises NotConverged, naming the condition, where they are not.
+        Where rounding keeps Newton's method from that, the simplex method finds the best fluxes,
+        which then need not be those of least norm. Raises NotConverged, naming the condition,
+        where neither does.
         """
         low, high = self._extended(torch.from_numpy(lower), torch.from_numpy(upper))
         found = self._newton(low, high, self._continued(low, high), EXACT)
         values = self._projected(found, low, high)
+        is_apart = (values @ self.balance.T).abs().amax(dim=1) > EXACT
+        for row in torch.nonzero(is_apart)[:, 0].tolist():
+            values[row] = self._by_simplex(low[row], high[row])
         self.require_steady(values, low, high)
         return self._told(values).numpy()
+
+    def _by_simplex(self, lower: Tensor, upper: Tensor) -> Tensor:
+        """The best fluxes of one condition by HiGHS. Raises EngineError where it finds no end."""
+        species = tuple(str(row) for row in range(len(self.balance)))
+        columns = (*self.ids, *(f"{self.ids[place]}, forced" for place in self.forced))
+        matrix = scipy.sparse.csc_matrix(self.balance.numpy())
+        bounds, weights = (lower.numpy(), upper.numpy()), self.weights.numpy()
+        problem = FluxProblem("condition", columns, species, matrix, *bounds, weights, True)
+        return torch.from_numpy(require_optimal(problem, solved(problem)).values)
 
     def require_steady(self, values: Tensor, lower: Tensor, upper: Tensor) -> None:
         """Raise NotConverged where fluxes are no steady state or leave their bounds by 1e-9."""
@@ -166,31 +179,37 @@ class FluxLayer:
     def _searched(
         self, weights: Tensor, lower: Tensor, upper: Tensor, here: Tensor, step: Tensor
     ) -> Tensor:
-        """Where every condition's step leads, halved until the dual falls."""
-        size = torch.ones(len(here), 1, dtype=torch.float64)
-        before, slope = self._dual(weights, lower, upper, here)
-        wanted = 1e-4 * (slope * step).sum(dim=1)
-        steep = slope.abs().amax(dim=1)
+        """Where every condition's step leads, as far as the dual falls, by its slope: the step is
+        doubled, then bisected.
+
+        The dual is convex: where its slope along the step is still negative it is lower than at
+        the start. Slopes are told to more digits than the dual, a sum of large numbers.
+        """
+        size = torch.ones(len(here), dtype=torch.float64)
+        low, high = torch.zeros_like(size), torch.full_like(size, torch.inf)
+        begin = -self._along(weights, lower, upper, here, step)
         pending = torch.arange(len(here))
         for _ in range(HALVINGS):
-            to = here[pending] + size[pending] * step[pending]
-            after, then = self._dual(weights, lower[pending], upper[pending], to)
-            falls = after <= before[pending] + size[pending, 0] * wanted[pending]
-            is_even = after <= before[pending] + ROUNDING * (1.0 + before[pending].abs())
-            is_flatter = then.abs().amax(dim=1) <= 0.5 * steep[pending]
-            pending = pending[~(falls | (is_even & is_flatter))]
+            to = here[pending] + size[pending, None] * step[pending]
+            slope = self._along(weights, lower[pending], upper[pending], to, step[pending])
+            is_beyond = slope > 1e-3 * begin[pending]
+            is_short = slope < -0.5 * begin[pending]
+            high[pending[is_beyond]] = size[pending[is_beyond]]
+            low[pending[is_short]] = size[pending[is_short]]
+            pending = pending[is_beyond | is_short]
             if not len(pending):
                 break
-            size[pending] *= 0.5
-        return here + size * step
+            middle = 0.5 * (low[pending] + high[pending])
+            size[pending] = torch.where(middle.isinf(), 2.0 * size[pending], middle)
+        return here + size[:, None] * step
 
-    def _dual(
-        self, weights: Tensor, lower: Tensor, upper: Tensor, potentials: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The dual and its slope."""
-        prices = weights + potentials @ self.rows
-        values = _within(prices, lower, upper)
-        return ((prices - 0.5 * values) * values).sum(dim=1), values @ self.rows.T
+    def _along(
+        self, weights: Tensor, lower: Tensor, upper: Tensor, potentials: Tensor, step: Tensor
+    ) -> Tensor:
+        """The slope of the dual along a step."""
+        values = _within(weights + potentials @ self.rows, lower, upper)
+        slope: Tensor = ((values @ self.rows.T) * step).sum(dim=1)
+        return slope
 
     def _projected(self, found: SteadyState, lower: Tensor, upper: Tensor) -> Tensor:
         """The nearest steady state, by the free fluxes alone, twice against rounding."""
