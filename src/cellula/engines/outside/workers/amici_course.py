@@ -18,6 +18,7 @@ def main(question: str, answer: str) -> None:
     beside = str(Path(sys.executable).parent)  # swig, cmake and ninja are packages of pip's
     os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", "")])
     import amici
+    import amici.sim.sundials  # which compiled models look for
 
     asked = json.loads(Path(question).read_text())
     loaded: dict[int, Any] = {}
