@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import warnings
-from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from itertools import groupby
 from typing import Any, ClassVar, TypeAlias, final
 
 import myokit
@@ -16,19 +13,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cellula.core.errors import EngineError, MissingExtra
-from cellula.core.evaluation import evaluate
 from cellula.core.logic import LogicNetwork
 from cellula.core.model import Options
 from cellula.core.network import Network
 from cellula.core.request import check_request
 from cellula.core.run import RunContext
 from cellula.core.simulation import (
-    Dose,
     ParameterTable,
     Schedule,
     Trajectory,
     reaction_network,
 )
+from cellula.engines.myokit.course import course
 from cellula.engines.myokit.program import Program, program
 
 __all__ = ["Myokit", "MyokitOptions"]
@@ -100,7 +96,7 @@ class Myokit:
         for place in run.progress.track(range(len(cells)), "cells"):
             own = dict(zip(cells.ids, map(float, cells.values[place]), strict=True))
             try:
-                told = _course(engine, made, made.at_start(own, float(times[0])), doses, times)
+                told = course(engine, made, made.at_start(own, float(times[0])), doses, times)
             except (myokit.SimulationError, ArithmeticError) as error:
                 raise EngineError(
                     f"myokit {self.version} has no solution of cell {cells.first + place} beyond "
@@ -132,101 +128,6 @@ class Myokit:
         engine.set_tolerance(self.options.atol, self.options.rtol)
         engine.set_max_step_size(self.options.max_step)
         return engine
-
-
-def _course(
-    engine: Any, made: Program, values: dict[str, float], doses: Schedule, times: Floats
-) -> dict[str, Floats]:
-    """One cell from dose to dose; values: of all ids at the start, kept up to date."""
-    told = {id: np.empty(len(times)) for id in made.names}
-    engine.reset()
-    engine.set_time(float(times[0]))
-    _put(engine, made, values, made.states)
-    begin = float(times[0])
-    given = [dose for dose in doses.doses if dose.time <= times[-1]]
-    for time, group in groupby(given, key=lambda dose: dose.time):
-        _advance(engine, made, values, (begin, time), times, told)
-        _give(engine, made, values, tuple(group))
-        begin = time
-    _advance(engine, made, values, (begin, float(times[-1])), times, told)
-    _tell_last(engine, made, values, times, told)
-    return told
-
-
-def _put(engine: Any, made: Program, values: dict[str, float], ids: Sequence[str] | Any) -> None:
-    """Set numbers and the states of some ids to their values."""
-    states = list(engine.state())
-    for place, id in enumerate(made.states):
-        if id in ids:
-            size = values[made.sizes[id]] if id in made.sizes else 1.0
-            states[place] = values[id] * size
-    engine.set_state(states)
-    for id in made.free:
-        engine.set_constant(made.names[id], values[id])
-    for id, formula in made.fixed.items():
-        values[id] = float(evaluate(formula, values, 0.0))
-
-
-def _advance(
-    engine: Any,
-    made: Program,
-    values: dict[str, float],
-    span: tuple[float, float],
-    times: Floats,
-    told: Mapping[str, Floats],
-) -> None:
-    """From one time to another; the times from the first on and before the second are told."""
-    begin, end = span
-    rows = slice(int(np.searchsorted(times, begin)), int(np.searchsorted(times, end)))
-    if end > begin:
-        found = _run(engine, made, end - begin, times[rows])
-        engine.set_time(end)
-        _write(made, values, found, rows, told)
-
-
-def _tell_last(
-    engine: Any, made: Program, values: dict[str, float], times: Floats, told: Mapping[str, Floats]
-) -> None:
-    """The last time, as the begin of a run that goes a little farther."""
-    end = float(times[-1])
-    found = _run(engine, made, 1e-6 * (end - float(times[0])), times[-1:])
-    _write(made, values, found, slice(len(times) - 1, len(times)), told)
-
-
-def _run(engine: Any, made: Program, duration: float, times: Floats) -> Any:
-    """Run on, and tell what moves at some times; CVODES' warnings come as errors anyway."""
-    logged = [made.names[id] for id in made.moving] if len(times) else myokit.LOG_NONE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return engine.run(duration, log=logged, log_times=times if len(times) else None)
-
-
-def _write(
-    made: Program,
-    values: dict[str, float],
-    found: Any,
-    rows: slice,
-    told: Mapping[str, Floats],
-) -> None:
-    still = {*made.free, *made.fixed}
-    if rows.start == rows.stop:
-        return
-    for id, course in told.items():
-        course[rows] = values[id] if id in still else found[made.names[id]]
-
-
-def _give(engine: Any, made: Program, values: dict[str, float], group: tuple[Dose, ...]) -> None:
-    """Doses of one time, one after the other."""
-    states = dict(zip(made.states, engine.state(), strict=True))
-    for id in made.states:
-        values[id] = states[id]
-    for id, size in made.sizes.items():
-        values[id] = states[id] / values[size]
-    for dose in group:
-        before = values[dose.id]
-        after = {"set": dose.value, "add": before + dose.value, "scale": before * dose.value}
-        values[dose.id] = after[dose.how]
-    _put(engine, made, values, {dose.id for dose in group})
 
 
 def _first_line(error: Exception) -> str:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import reduce
-from math import gcd, lcm
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, TypeAlias, final
@@ -16,13 +13,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cellula.core.errors import DataError, EngineError
+from cellula.core.expression import Expression, Number, Symbol, apply, substituted
 from cellula.core.logic import LogicNetwork
 from cellula.core.model import Options
 from cellula.core.network import Network
 from cellula.core.request import check_request
 from cellula.core.run import RunContext
-from cellula.core.simulation import Dose, ParameterTable, Schedule, Trajectory, reaction_network
+from cellula.core.simulation import ParameterTable, Schedule, Trajectory, reaction_network
 from cellula.engines.outside.environment import Environment
+from cellula.engines.outside.even_times import stretches
 from cellula.engines.outside.worker import Question, answered
 from cellula.io.sbml import sbml_ids, sbml_text
 
@@ -47,10 +46,6 @@ VCELL = Environment(
     ),
     license="MIT",
 )
-#: Times are so many times a step that all of them share, at most.
-MOST_STEPS = 100_000
-#: The finest part of a unit of time that tells times apart.
-FINEST = 10**9
 
 
 class VCellOptions(Options):
@@ -112,12 +107,13 @@ class VCell:
         check_request(given, cells, doses, times)
         _refuse(given)
         names = sbml_ids(given)
+        _refuse_sizes(given, (*cells.ids, *(dose.id for dose in doses.doses)))
         rows = [
             {names[id]: float(value) for id, value in zip(cells.ids, row, strict=True)}
             for row in cells.values
         ]
-        stretches, places = _stretches(doses, times, names)
-        content = _content(given, Slab(), rows, stretches)
+        runs, places = stretches(doses, times, names)
+        content = _content(given, Slab(), rows, runs)
         question = Question("vcell_course", content, self.options.seconds)
         told = answered(VCELL, question, run.scratch / "vcell")
         ids = tuple(one.id for one in given.species)
@@ -145,8 +141,8 @@ def slab_course(
     for id in (*slab.initial, *slab.diffusion):
         if id not in species:
             raise DataError(f"the slab has {id!r}, no species of network {network.id!r}")
-    stretches, places = _stretches(Schedule(), times, names)
-    content = _content(network, slab, [{}], stretches)
+    runs, places = stretches(Schedule(), times, names)
+    content = _content(network, slab, [{}], runs)
     with TemporaryDirectory(prefix="cellula-") as scratch:
         question = Question("vcell_course", content, VCellOptions().seconds, folder)
         course = answered(VCELL, question, Path(scratch))["courses"][0]
@@ -162,7 +158,7 @@ def _content(
 ) -> dict[str, Any]:
     names = sbml_ids(network)
     return {
-        "sbml": sbml_text(network),
+        "sbml": sbml_text(_intensive(network)),
         "initial": {names[id]: formula for id, formula in slab.initial.items()},
         "diffusion": {names[id]: value for id, value in slab.diffusion.items()},
         "length": slab.length,
@@ -177,6 +173,7 @@ def _refuse(network: Network) -> None:
         "rules": bool(network.rules),
         "events": bool(network.events),
         "initial values that are computed": bool(network.initial),
+        "a compartment without a size": any(one.size is None for one in network.compartments),
         "several compartments": len(network.compartments) != 1,
         "a compartment that changes": any(not one.is_constant for one in network.compartments),
         "species told as amounts": any(one.is_amount for one in network.species),
@@ -191,39 +188,29 @@ def _refuse(network: Network) -> None:
             )
 
 
-def _stretches(
-    doses: Schedule, times: Floats, names: Mapping[str, str]
-) -> tuple[list[dict[str, Any]], list[tuple[int, int]]]:
-    """Runs from dose to dose, and for every time the run and the row that tells it."""
-    exact = [Fraction(float(time)).limit_denominator(FINEST) for time in times]
-    begins = sorted({exact[0], *(_exact(dose) for dose in doses.doses if dose.time < times[-1])})
-    stretches: list[dict[str, Any]] = []
-    places: dict[Fraction, tuple[int, int]] = {exact[0]: (0, 0)}
-    for number, begin in enumerate(begins):
-        end = begins[number + 1] if number + 1 < len(begins) else exact[-1]
-        inside = [time for time in exact if begin < time <= end]
-        step = reduce(_shared, [time - begin for time in (*inside, end)])
-        if (end - begin) / step > MOST_STEPS:
-            raise DataError(
-                f"times from {float(begin):g} to {float(end):g} share a step of {float(step):g} "
-                "only, and Virtual Cell tells evenly spaced times; ask for such"
-            )
-        places.update((time, (number, int((time - begin) / step))) for time in inside)
-        given = [
-            {"id": names[dose.id], "how": dose.how, "value": dose.value}
-            for dose in doses.doses
-            if _exact(dose) == begin
-        ]
-        stretches.append({"doses": given, "duration": float(end - begin), "step": float(step)})
-    return stretches, [places[time] for time in exact]
+def _refuse_sizes(network: Network, ids: Sequence[str]) -> None:
+    sizes = {one.id for one in network.compartments}
+    found = [id for id in ids if id in sizes]
+    if found:
+        raise EngineError(f"vcell {VCELL.version} cannot change the size of {found[0]!r}")
 
 
-def _exact(dose: Dose) -> Fraction:
-    return Fraction(dose.time).limit_denominator(FINEST)
+def _intensive(network: Network) -> Network:
+    """The network with every rate as its compartment times a rate per volume.
 
+    Virtual Cell takes such a rate as it is, and turns another from molecules by units of its own.
+    """
+    (place,) = network.compartments
+    size = place.size or 1.0
 
-def _shared(one: Fraction, other: Fraction) -> Fraction:
-    """The greatest step of which both are multiples."""
-    below = lcm(one.denominator, other.denominator)
-    above = gcd(int(one * below), int(other * below))
-    return Fraction(above, below)
+    def law(rate: Expression) -> Expression:
+        per_volume = apply("divide", substituted(rate, {place.id: Number(size)}), size)
+        return apply("times", Symbol(place.id), per_volume)
+
+    return replace(
+        network,
+        reactions=tuple(
+            one if one.rate is None else replace(one, rate=law(one.rate))
+            for one in network.reactions
+        ),
+    )

@@ -12,12 +12,16 @@ from typing import Any
 
 __all__ = ["main"]
 
+#: What AMICI puts before an id, such as ``k``, that it uses itself.
+RESERVED = "amici_"
+
 
 def main(question: str, answer: str) -> None:
     """Read what is asked, run it, write what is answered."""
     beside = str(Path(sys.executable).parent)  # swig, cmake and ninja are packages of pip's
     os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", "")])
     import amici
+    import amici.sim.sundials  # which compiled models look for
 
     asked = json.loads(Path(question).read_text())
     loaded: dict[int, Any] = {}
@@ -30,7 +34,8 @@ def main(question: str, answer: str) -> None:
         model.set_timepoints(asked["times"])
         _set(model, cell["values"])
         courses.append(_course(amici, model, asked))
-    ids = [id.removeprefix("y") for id in model.get_observable_ids()]
+    observed = [id.removeprefix("y") for id in model.get_observable_ids()]
+    ids = [id.removeprefix(RESERVED) for id in observed]
     told = {"version": amici.__version__, "ids": ids, "courses": courses}
     Path(answer).write_text(json.dumps(told))
 
@@ -59,16 +64,19 @@ def _set(model: Any, values: dict[str, float]) -> None:
     free, fixed = model.get_free_parameter_ids(), model.get_fixed_parameter_ids()
     states = list(model.get_state_ids())
     start = dict(zip(states, model.get_initial_state(), strict=True))
-    for id, value in values.items():
+    is_moved = False
+    for given, value in values.items():
+        known = (*free, *fixed, *states)
+        id = given if given in known else f"{RESERVED}{given}"
         if id in free:
             model.set_free_parameter_by_id(id, value)
         elif id in fixed:
             model.set_fixed_parameter_by_id(id, value)
         elif id in states:
-            start[id] = value
+            start[id], is_moved = value, True
         else:
-            sys.exit(f"AMICI has neither a parameter nor a state {id!r}")
-    if any(id in states for id in values):
+            sys.exit(f"AMICI has neither a parameter nor a state {given!r}")
+    if is_moved:
         model.set_initial_state([start[id] for id in states])
 
 

@@ -24,6 +24,9 @@ def main(question: str, answer: str) -> None:
 def _course(vc: Any, asked: dict[str, Any], cell: dict[str, Any]) -> list[Any]:
     """Stretch after stretch: a list of rows a stretch, each a species' values in every element."""
     model = vc.load_sbml_str(asked["sbml"])
+    for reaction in model.model.reactions:
+        if reaction.kinetics.kinetics_type != "GeneralKinetics":
+            sys.exit(f"Virtual Cell takes the rate of {reaction.name!r} for one of molecules")
     start = {one.species_name: one.init_conc for one in model.applications[0].species_mappings}
     start |= asked["initial"]
     parameters: dict[str, float] = {}
