@@ -114,6 +114,7 @@ def test_kinetics_win_where_they_are_the_truth(shell: Shell) -> None:
     said = shell("run", "study.toml", "--register", exit_code=None)
     assert "toy-growth" in said
     (page,) = Path().rglob("dossier.html")
+    print(said)
     text = page.read_text("utf-8")
     for model in ("kinetics", "hybrid", "trees", "interpolation", "replicate"):
         assert model in text
