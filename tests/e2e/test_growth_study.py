@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -114,9 +115,8 @@ def test_kinetics_win_where_they_are_the_truth(shell: Shell) -> None:
     said = shell("run", "study.toml", "--register", exit_code=None)
     assert "toy-growth" in said
     (page,) = Path().rglob("dossier.html")
-    print(said)
     text = page.read_text("utf-8")
     for model in ("kinetics", "hybrid", "trees", "interpolation", "replicate"):
         assert model in text
-    assert "anchored_score · unseen-dose · rmse@1" in said
-    assert "✓ passed       anchored_score" in said
+    assert "3 contexts: an interval needs at least 5" in said
+    assert re.search(r"anchored_score · unseen-dose · rmse@1 (\.9|1\.)", said)
