@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -117,5 +118,5 @@ def test_kinetics_win_where_they_are_the_truth(shell: Shell) -> None:
     text = page.read_text("utf-8")
     for model in ("kinetics", "hybrid", "trees", "interpolation", "replicate"):
         assert model in text
-    assert "anchored_score · unseen-dose · rmse@1" in said
-    assert "✓ passed       anchored_score" in said
+    assert "3 contexts: an interval needs at least 5" in said
+    assert re.search(r"anchored_score · unseen-dose · rmse@1 (\.9|1\.)", said)
