@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from cellula.core.errors import DataError
+from cellula.core.evaluation import evaluate
 from cellula.core.network import AssignmentRule, Event, Network, Parameter
 from cellula.io.bionetgen_net import BioNetGenNet
 from cellula.io.bionetgen_writer import BioNetGenNetWriter
 from cellula.io.infix import parse
-from cellula.models.mechanistic.evaluation import evaluate
 
 WHOLE = r"""# Created by BioNetGen 2.9.3
 substanceUnits("Number");

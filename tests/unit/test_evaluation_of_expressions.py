@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellula.core.errors import DataError
+from cellula.core.evaluation import OPERATIONS, evaluate
 from cellula.core.expression import FUNCTIONS, TIME, Apply, Symbol, apply
 from cellula.io.infix import parse
-from cellula.models.mechanistic.evaluation import OPERATIONS, evaluate
 from cellula.models.mechanistic.tape import evaluate as evaluate_tape
 from cellula.models.mechanistic.tape import tape
 

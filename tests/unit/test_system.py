@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cellula.core.errors import DataError
+from cellula.core.evaluation import evaluate
 from cellula.core.expression import Expression
 from cellula.core.network import (
     AlgebraicRule,
@@ -20,7 +21,6 @@ from cellula.core.network import (
 )
 from cellula.core.simulation import ParameterTable
 from cellula.io.infix import parse
-from cellula.models.mechanistic.evaluation import evaluate
 from cellula.models.mechanistic.start import start_values
 from cellula.models.mechanistic.system import System, system_of
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from cellula.core.evaluation import evaluate
 from cellula.core.physics import PhysicsProblem
-from cellula.models.mechanistic.evaluation import evaluate
 
 __all__ = ["exact_solution"]
 

@@ -13,6 +13,7 @@ from cellula.core.expression import Number, Symbol, apply, substituted
 from cellula.core.inlined import inlined
 from cellula.core.network import AlgebraicRule, Network
 from cellula.core.physics import Field, Measured, PhysicsProblem, Unknown
+from cellula.core.resolution import names_in, resolved
 from cellula.core.simulation import ParameterTable
 from cellula.models.mechanistic.quantities import (
     amount_name,
@@ -20,7 +21,6 @@ from cellula.models.mechanistic.quantities import (
     quantities,
     with_rates,
 )
-from cellula.models.mechanistic.resolution import names_in, resolved
 from cellula.models.mechanistic.start import start_definitions, start_values
 
 __all__ = ["problem_of"]

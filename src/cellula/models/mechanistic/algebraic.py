@@ -13,13 +13,13 @@ from cellula.core.derivative import derivative
 from cellula.core.errors import DataError
 from cellula.core.expression import Apply, Expression, Number, apply, substituted, walk
 from cellula.core.network import AlgebraicRule, Compartment, Parameter
+from cellula.core.resolution import names_in, resolved
 from cellula.models.mechanistic.quantities import (
     Quantities,
     amount_name,
     with_named_rates,
     with_rates,
 )
-from cellula.models.mechanistic.resolution import names_in, resolved
 
 __all__ = ["Solved", "matched", "solution", "with_algebraic"]
 

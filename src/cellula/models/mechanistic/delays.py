@@ -23,8 +23,8 @@ from cellula.core.expression import (
     walk,
 )
 from cellula.core.network import Network, Parameter
+from cellula.core.resolution import in_order, resolved
 from cellula.core.rewriting import with_expressions
-from cellula.models.mechanistic.resolution import in_order, resolved
 
 __all__ = ["DEGREE", "HALF", "MIDDLE", "DelayTerm", "early_values", "resolved_terms", "undelayed"]
 

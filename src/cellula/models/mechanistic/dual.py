@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellula.core.derivative import Gradient, gradients
+from cellula.core.evaluation import evaluate
 from cellula.core.expression import Expression, symbols
-from cellula.models.mechanistic.evaluation import evaluate
 
 __all__ = ["Dual", "DualFormula", "dual_formula"]
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellula.core.errors import DataError, EngineError
+from cellula.core.evaluation import evaluate
 from cellula.core.experiment import (
     DataGenerator,
     Experiment,
@@ -26,7 +27,6 @@ from cellula.core.logic import LogicNetwork
 from cellula.core.network import Network
 from cellula.core.run import RunContext
 from cellula.core.simulation import ParameterTable, Schedule, Simulator, Trajectory
-from cellula.models.mechanistic.evaluation import evaluate
 from cellula.models.mechanistic.experiment_state import (
     Held,
     carried,

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from cellula.core.errors import EngineError
 from cellula.core.expression import Apply, Expression, Number, rewritten, walk
 from cellula.core.network import AssignmentRule, Network, RateRule, Rule
+from cellula.core.resolution import names_in
 from cellula.core.rewriting import with_expressions
 from cellula.core.run import RunContext
 from cellula.core.simulation import ParameterTable, Simulator
-from cellula.models.mechanistic.resolution import names_in
 from cellula.models.mechanistic.setting import setting
 from cellula.models.mechanistic.steady_state import SteadyCriterion, steady_state
 from cellula.models.mechanistic.system import System

@@ -9,11 +9,11 @@ from typing import TypeAlias
 import scipy.sparse as sp
 
 from cellula.core.errors import DataError
+from cellula.core.evaluation import evaluate
 from cellula.core.expression import Expression, Number
 from cellula.core.inlined import inlined
 from cellula.core.network import AssignmentRule, Network, Participant, RateRule
-from cellula.models.mechanistic.evaluation import evaluate
-from cellula.models.mechanistic.resolution import resolved
+from cellula.core.resolution import resolved
 
 __all__ = ["stoichiometry"]
 

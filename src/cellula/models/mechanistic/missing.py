@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cellula.core.errors import DataError, EngineError
 from cellula.core.expression import Expression
-from cellula.models.mechanistic.resolution import names_in
+from cellula.core.resolution import names_in
 from cellula.models.mechanistic.system import System
 from cellula.models.mechanistic.tape import evaluate, tape
 

@@ -12,11 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellula.core.errors import DataError, EngineError
+from cellula.core.evaluation import evaluate
 from cellula.core.expression import symbols
 from cellula.core.petab import TIME_NAME, PetabObservable, PetabProblem, overrides
 from cellula.core.run import RunContext
 from cellula.core.simulation import ParameterTable, Schedule, Simulator
-from cellula.models.mechanistic.evaluation import evaluate
 from cellula.models.mechanistic.petab_start import condition_cells, state_ids, value_of
 from cellula.models.mechanistic.steady_state import SteadyCriterion, steady_state
 

@@ -29,7 +29,7 @@ from cellula.core.network import (
     RateRule,
     Species,
 )
-from cellula.models.mechanistic.resolution import names_in
+from cellula.core.resolution import names_in
 
 __all__ = [
     "FASTER",

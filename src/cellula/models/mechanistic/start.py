@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+from cellula.core.evaluation import Values, evaluate
 from cellula.core.expression import Expression, Number, Symbol, apply
 from cellula.core.network import Network, Species
+from cellula.core.resolution import in_order
 from cellula.core.simulation import ParameterTable
-from cellula.models.mechanistic.evaluation import Values, evaluate
 from cellula.models.mechanistic.quantities import (
     amount_name,
     is_told_as_amount,
     with_named_rates,
 )
-from cellula.models.mechanistic.resolution import in_order
 
 __all__ = ["start_definitions", "start_values"]
 

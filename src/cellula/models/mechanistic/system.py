@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from cellula.core.expression import TIME, Expression, Number, Symbol, apply, substituted
 from cellula.core.inlined import inlined
 from cellula.core.network import Event, Network
+from cellula.core.resolution import names_in, resolved
 from cellula.models.mechanistic.algebraic import with_algebraic
 from cellula.models.mechanistic.delays import DelayTerm, early_values, resolved_terms, undelayed
 from cellula.models.mechanistic.jumps import held, trigger_roots
@@ -25,7 +26,6 @@ from cellula.models.mechanistic.quantities import (
     with_named_rates,
     with_rates,
 )
-from cellula.models.mechanistic.resolution import names_in, resolved
 from cellula.models.mechanistic.start import start_definitions
 
 __all__ = ["NEXT_DUE", "System", "Target", "system_of"]

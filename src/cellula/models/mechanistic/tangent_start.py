@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellula.core.derivative import Gradient, gradients
+from cellula.core.evaluation import Values, evaluate
 from cellula.core.expression import Expression, Symbol, apply
 from cellula.core.network import Network
+from cellula.core.resolution import in_order
 from cellula.core.simulation import ParameterTable
-from cellula.models.mechanistic.evaluation import Values, evaluate
 from cellula.models.mechanistic.quantities import amount_name, is_told_as_amount
-from cellula.models.mechanistic.resolution import in_order
 from cellula.models.mechanistic.tangent_system import Tangent
 
 __all__ = ["start_slopes"]
