@@ -26,6 +26,9 @@ BEARERS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("simulator", "maboss"): ("regulatory_logic",),
     ("flux_solver", "highs"): ("metabolism",),
     ("flux_solver", "cobra"): ("metabolism",),
+    ("model", "flux_front"): ("metabolism",),
+    ("model", "growth_kinetics"): ("growth",),
+    ("model", "neural_ode"): ("growth",),
     ("model", "mechanistic_model"): (*KINETIC, "low_copy_noise", "regulatory_logic"),
 }
 
