@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, ClassVar, final
 
@@ -22,6 +19,7 @@ from cellula.core.model import Options
 from cellula.core.network import Network
 from cellula.core.particles import Meeting, ParticleModel, Positions, Segment, particle_courses
 from cellula.core.population import gathered
+from cellula.core.quiet import quiet_process
 from cellula.core.run import RunContext
 from cellula.core.simulation import ParameterTable, Schedule, Trajectory, reaction_network
 
@@ -105,7 +103,7 @@ class ReaDDy:
             )
         rows: list[tuple[int, ...]] = []
         try:
-            with _silent():
+            with quiet_process():
                 made = self._built(model, rates, radius)
                 for id, at in positions.items():
                     if len(at):
@@ -183,18 +181,3 @@ def microscopic_rate(one: Meeting, diffusion: float, radius: float) -> float:
 
     a = brentq(excess, 1e-6 / radius, 1e6 / radius, xtol=1e-14 / radius, rtol=1e-12)
     return float(diffusion * a * a)
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Standard output and error of the process, not of Python alone, go to a file meanwhile."""
-    with tempfile.TemporaryFile() as sink:
-        kept = [os.dup(number) for number in (1, 2)]
-        try:
-            for number in (1, 2):
-                os.dup2(sink.fileno(), number)
-            yield
-        finally:
-            for number, old in zip((1, 2), kept, strict=True):
-                os.dup2(old, number)
-                os.close(old)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, ClassVar, final
 
@@ -21,6 +18,7 @@ from cellula.core.model import Options
 from cellula.core.network import Network
 from cellula.core.particles import ParticleModel, Positions, Segment, particle_courses
 from cellula.core.population import gathered
+from cellula.core.quiet import quiet_process
 from cellula.core.run import RunContext
 from cellula.core.simulation import ParameterTable, Schedule, Trajectory, reaction_network
 
@@ -91,7 +89,7 @@ class Smoldyn:
             )
         step = segment.spacing / n
         try:
-            with _silent():
+            with quiet_process():
                 made = _built(model, positions, seed, n)
                 made.run(segment.spacing * segment.n, step, display=False, overwrite=True)
                 rows = np.array(made.getOutputData("counts", 0), np.float64)
@@ -149,18 +147,3 @@ def _places(listed: Floats, names: tuple[str, ...]) -> Positions:
     """Where particles are, from rows of number of the species from 1, state, x, y, z, serial."""
     kind = listed[:, 0].astype(int)
     return {id: listed[kind == k + 1, 2:5] for k, id in enumerate(names)}
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Standard output and error of the process, not of Python alone, go to a file meanwhile."""
-    with tempfile.TemporaryFile() as sink:
-        kept = [os.dup(number) for number in (1, 2)]
-        try:
-            for number in (1, 2):
-                os.dup2(sink.fileno(), number)
-            yield
-        finally:
-            for number, old in zip((1, 2), kept, strict=True):
-                os.dup2(old, number)
-                os.close(old)
