@@ -73,7 +73,7 @@ class ThunorTables:
 
 
 def dip_rate(hours: Floats, log2_count: Floats) -> float:
-    """The drug-induced proliferation rate of a course, in doublings per hour [harris2016dip]_.
+    """The drug-induced proliferation rate of a course, in doublings per hour [harrisfrick2016]_.
 
     hours, log2_count: (scans,). The slope of the straight line from the scan to the end at which
     R2 (1 - s)^2 (n - 3)^(1/4) is greatest: R2 adjusted, s the root mean square error and n the

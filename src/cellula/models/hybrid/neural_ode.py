@@ -87,7 +87,7 @@ class NeuralOde:
     name: ClassVar[str] = "neural_ode"
     options_type: ClassVar[type[Options]] = NeuralOdeOptions
     capabilities: ClassVar[Capabilities] = Capabilities(frozenset(ClaimKind), needs_control=True)
-    references: ClassVar[tuple[str, ...]] = ("rackauckas2020", "harris2016dip")
+    references: ClassVar[tuple[str, ...]] = ("rackauckas2020", "harrisfrick2016")
 
     def fit(self, train: Dataset, valid: Dataset | None, run: RunContext) -> FittedNeuralOde:
         """Fit the kinetics, then kinetics and network together; tune on ``valid``.

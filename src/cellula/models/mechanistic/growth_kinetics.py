@@ -80,7 +80,7 @@ class GrowthKinetics:
     death along a Hill curve of the dose each, and that it does so after a delay.
 
     dN/dt = (b - l(dose) (1 - exp(-k t))) N with l = b a H1 + D H2, the rates in doublings per hour
-    [harris2016dip]_. b is that of the untreated cells of the line, to whose growth the change is
+    [harrisfrick2016]_. b is that of the untreated cells of the line, to whose growth the change is
     added. Each drug has its parameters, fitted to all lines by least squares under a wide prior,
     and every measured line its own, drawn to the drug's; by how much is tuned on validation data.
     Counts alone hardly tell less division from more death. An unmeasured line has what the drug
@@ -93,7 +93,7 @@ class GrowthKinetics:
     name: ClassVar[str] = "growth_kinetics"
     options_type: ClassVar[type[Options]] = GrowthKineticsOptions
     capabilities: ClassVar[Capabilities] = Capabilities(frozenset(ClaimKind), needs_control=True)
-    references: ClassVar[tuple[str, ...]] = ("harris2016dip",)
+    references: ClassVar[tuple[str, ...]] = ("harrisfrick2016",)
 
     def fit(self, train: Dataset, valid: Dataset | None, run: RunContext) -> FittedGrowthKinetics:
         """Choose the shrinkage on ``valid``, then fit both together.

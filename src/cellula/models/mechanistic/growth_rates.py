@@ -36,7 +36,7 @@ def growth_change(
     of doublings falls by l = b a H1(d) + D H2(d), a the share of division that is lost and D the
     rate of death. The drug sets in with the rate k, so that log2 N changes by
     -l (t - (1 - exp(-k t)) / k), and the proliferation rate, once it is steady, by -l
-    [harris2016dip]_. parameters: (..., 7), see :data:`PARAMETERS`; log10_dose, division_rate
+    [harrisfrick2016]_. parameters: (..., 7), see :data:`PARAMETERS`; log10_dose, division_rate
     (doublings per hour) and hours: of one shape with it; an infinite time asks for that rate.
     """
     return _change(parameters, log10_dose, division_rate, hours)[0]
