@@ -32,6 +32,8 @@ def quick(name: str, folder: Path) -> dict[str, Any]:
         return {"hours": {"rest_mv": 12, "peak_mv": 48}, "rates": ["apd90_s"], **GROWTH[name]}
     if name == "petab_model":
         return petab_options(folder)
+    if name == "petab_residual":
+        return {"mechanism": petab_options(folder)}
     if name == "flux_front":
         return uptake_options(folder)
     fields = registry.load("model", name).options_type.model_fields

@@ -28,6 +28,7 @@ BEARERS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("flux_solver", "cobra"): ("metabolism",),
     ("model", "mechanistic_model"): (*KINETIC, "low_copy_noise", "regulatory_logic"),
     ("model", "petab_model"): KINETIC,
+    ("model", "petab_residual"): KINETIC,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeAlias, final
@@ -27,7 +27,11 @@ from cellula.io.formats import read
 from cellula.io.petab.document import petab_files
 from cellula.kernels.blas_threads import one_blas_thread
 from cellula.models.mechanistic.fitting import FitOptions, fit
-from cellula.models.mechanistic.petab_objective import petab_objective
+from cellula.models.mechanistic.petab_objective import (
+    PetabObjective,
+    petab_objective,
+    scaled,
+)
 from cellula.models.mechanistic.petab_questions import PetabQuestions, Question
 from cellula.models.mechanistic.solver import SolverOptions
 
@@ -132,27 +136,37 @@ class PetabModel:
         that is none of its conditions or times; NotConverged where no start has a solution;
         EngineError where a condition has none at the optimum.
         """
-        parts = [train] if valid is None else [train, valid]
-        if any(part.readouts != train.readouts for part in parts):
+        return self.fit_from([train] if valid is None else [train, valid], None, run)
+
+    def fit_from(
+        self, parts: Sequence[Dataset], begin: Mapping[str, float] | None, run: RunContext
+    ) -> FittedPetabModel:
+        """As :meth:`fit`, to all parts, and, where ``begin`` is given, from it and one start more.
+
+        begin: estimated parameter -> value, not scaled, such as those of an earlier fit.
+        """
+        first, options = parts[0], self.options
+        if any(part.readouts != first.readouts for part in parts):
             raise DataError("train and valid have other readouts; give both the same")
-        options = self.options
-        known = PetabQuestions.of(self._problem(), train.readouts)
+        known = PetabQuestions.of(self._problem(), first.readouts)
         seen = [one for part in parts for one in questions_of(part.queries(), options)]
         optimiser: Optimiser = registry.create(
             "optimiser", options.optimiser, dict(options.optimiser_options)
         )
-        asked = FitOptions(starts=options.starts, redraws=options.redraws)
+        starts = options.starts if begin is None else 1
+        asked = FitOptions(starts=starts, redraws=options.redraws)
         with one_blas_thread():
             measured = known.measured(seen, np.concatenate([part.dense() for part in parts]))
             objective = petab_objective(measured, options.solver)
-            found = fit(objective, optimiser, asked, run.child("fit"))
+            given = None if begin is None else _scaled(objective, begin)
+            found = fit(objective, optimiser, asked, run.child("fit"), given)
             told, _ = petab_objective(known.asked(), options.solver).simulated(found.optimum)
         values = objective.parameters(found.optimum)
         return FittedPetabModel(
             options,
             tuple(known.questions),
-            train.readouts,
-            train.value_type,
+            first.readouts,
+            first.value_type,
             known.on_scale(told),
             known.inside(list(dict.fromkeys(seen))),
             {id: values[id] for id in objective.ids},
@@ -243,3 +257,8 @@ class FittedPetabModel:
             "petab_ids": list(self.parameters),
         }
         return State(arrays, meta)
+
+
+def _scaled(objective: PetabObjective, values: Mapping[str, float]) -> Floats:
+    """One start at some values: (1, estimated)."""
+    return np.array([[scaled(values[one.id], one.scale) for one in objective.estimated]])
