@@ -87,6 +87,12 @@ def test_a_gain_that_differs_between_measurements_is_refused(tmp_path: Path) -> 
         PetabQuestions.of(found, ("y",))  # type: ignore[arg-type]
 
 
+def test_a_simulation_without_a_logarithm_is_refused(tmp_path: Path) -> None:
+    found = PetabQuestions.of(read(problem(tmp_path)), ("y", "a"))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="the model says 0 of 'a'"):
+        found.on_scale(np.zeros(2 * len(found.questions)))
+
+
 def test_the_model_names_the_files_it_reads(tmp_path: Path) -> None:
     path = problem(tmp_path)
     assert {one.name for one in model(path).files} == {
