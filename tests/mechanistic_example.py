@@ -16,9 +16,18 @@ from cellula.core.value_type import ValueType
 from cellula.io.formats import write
 from cellula.io.infix import parse
 
-__all__ = ["decay_options", "planted", "planted_options", "signal", "uptake_options"]
+__all__ = [
+    "decay_options",
+    "petab_options",
+    "planted",
+    "planted_options",
+    "signal",
+    "uptake_options",
+]
 
 IC50 = {"drug_a": 3e-8, "drug_b": 5e-7}
+#: Estimated parameter and its bounds.
+PETAB_BOUNDS = (("k", 1e-4, 1e-2), ("amount", 1e-7, 1e-5), ("sigma", 1e-8, 1e-5))
 DOSES = (0.0, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6)
 
 
@@ -136,3 +145,42 @@ def _uptake() -> Network:
     flux = FluxBalance(bounds, (FluxObjective("growth", {"biomass": 1.0}),), "growth")
     species = tuple(Species(id, "cell") for id in "ABC")
     return Network("uptake", (Compartment("cell"),), species, (), reactions, flux=flux)
+
+
+def petab_options(folder: Path) -> dict[str, Any]:
+    """A PEtab problem of A that turns into B; its amount, rate and noise are not known."""
+    network = Network(
+        "bolus",
+        (Compartment("cell"),),
+        (Species("A", "cell", 1.0), Species("B", "cell", 0.0)),
+        (Parameter("k", 1e-3),),
+        (Reaction("turn", (Participant("A"),), (Participant("B"),), parse("k * A")),),
+    )
+    write(network, folder / "bolus.sbml")
+    tables = {
+        "parameters.tsv": [
+            "parameterId\tparameterScale\tlowerBound\tupperBound\tnominalValue\testimate",
+            *(f"{id}\tlog10\t{low}\t{high}\t{low}\t1" for id, low, high in PETAB_BOUNDS),
+        ],
+        "conditions.tsv": ["conditionId\tA", "A_bolus\tamount"],
+        "observables.tsv": [
+            "observableId\tobservableFormula\tnoiseFormula",
+            *(f"{id}\t{id}\tsigma" for id in "AB"),
+        ],
+        "measurements.tsv": [
+            "observableId\tsimulationConditionId\tmeasurement\ttime",
+            *(f"{id}\tA_bolus\t0\t{time}" for id in "AB" for time in (0, 600, 1800, 3600)),
+        ],
+        "bolus.yaml": [
+            "format_version: 1",
+            "parameter_file: parameters.tsv",
+            "problems:",
+            "- condition_files: [conditions.tsv]",
+            "  measurement_files: [measurements.tsv]",
+            "  observable_files: [observables.tsv]",
+            "  sbml_files: [bolus.sbml]",
+        ],
+    }
+    for name, lines in tables.items():
+        (folder / name).write_text("\n".join(lines) + "\n")
+    return {"problem": folder / "bolus.yaml", "time": "time_s", "starts": 1, "atol": 1e-14}

@@ -11,7 +11,7 @@ from cellula.core import registry
 from cellula.core.errors import MissingExtra
 from cellula.core.run import RunContext
 from cellula.testing import ModelConformance
-from mechanistic_example import decay_options, uptake_options
+from mechanistic_example import decay_options, petab_options, uptake_options
 
 #: Models of growth courses, and what else they are told.
 GROWTH: dict[str, dict[str, Any]] = {
@@ -30,6 +30,10 @@ def quick(name: str, folder: Path) -> dict[str, Any]:
         return decay_options(folder)
     if name in GROWTH:
         return {"hours": {"rest_mv": 12, "peak_mv": 48}, "rates": ["apd90_s"], **GROWTH[name]}
+    if name == "petab_model":
+        return petab_options(folder)
+    if name == "petab_residual":
+        return {"mechanism": petab_options(folder)}
     if name == "flux_front":
         return uptake_options(folder)
     fields = registry.load("model", name).options_type.model_fields

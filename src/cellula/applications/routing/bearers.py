@@ -30,6 +30,8 @@ BEARERS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("model", "growth_kinetics"): ("growth",),
     ("model", "neural_ode"): ("growth",),
     ("model", "mechanistic_model"): (*KINETIC, "low_copy_noise", "regulatory_logic"),
+    ("model", "petab_model"): KINETIC,
+    ("model", "petab_residual"): KINETIC,
 }
 
 
