@@ -182,7 +182,7 @@ def test_pictures_are_drawn_and_not_written_over(model: str, tmp_path: Path) -> 
     bands = (folder / "bands.svg").read_text()
     assert "A at the end: median" in bands
     assert "decay at the end" not in bands
-    with pytest.raises(CellulaError, match="replace it with --force"):
+    with pytest.raises(CellulaError, match="replace a file with --force"):
         cellula(*words)
     cellula(*words, "--force", "--batch", "50")
     assert (folder / "bands.svg").read_text() == bands
@@ -224,7 +224,7 @@ def test_a_network_without_rates_is_solved_by_flux_balance(balance: str, tmp_pat
     assert told["divergence"]["cobra"]["objective"] < 1e-9
     assert "3 reactions of 3 run" in (folder / "flux_map.svg").read_text()
     assert list(pd.read_csv(out).columns) == ["reaction", "flux", "lower", "upper"]
-    with pytest.raises(CellulaError, match="replace it with --force"):
+    with pytest.raises(CellulaError, match="replace a file with --force"):
         cellula(*words)
     said = cellula(*words, "--force", "--option", "method=pfba")
     assert "highs: objective 10, 3 of 3 reactions run" in said
@@ -233,8 +233,8 @@ def test_a_network_without_rates_is_solved_by_flux_balance(balance: str, tmp_pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--end", "3"), "of which --end says nothing"),
-        (("--n-cells", "3"), "of which --n-cells says nothing"),
+        (("--end", "3"), "no time and no cells; leave out --end"),
+        (("--n-cells", "3"), "no time and no cells; leave out --n-cells"),
         (("--engine", "highs,ode"), "name solvers of one kind"),
     ],
 )

@@ -108,5 +108,5 @@ def test_what_ran_is_written_and_runs_again(name: str, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(first, again[list(first.columns)])
     with pytest.raises(CellulaError, match="replace a file with --force"):
         cellula("simulate", str(model), *words, *tight, "--out", str(tmp_path / "second.csv"))
-    with pytest.raises(CellulaError, match="leave out --perturb, or --sedml"):
+    with pytest.raises(CellulaError, match="leave out --perturb"):
         cellula("simulate", str(model), "--end", "4", "--points", "9", *tight, "--perturb", "k=1@2")

@@ -8,16 +8,21 @@ import subprocess
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cellula.core import registry
+from cellula.core import pip, registry
 from cellula.core.errors import DataError, EngineError, MissingExtra
 from cellula.data.catalogue import download as downloading
 from cellula.data.catalogue import source as catalogue
 from cellula.data.catalogue.source import Source, cached, describe, fetch
+
+
+def _absent(name: str) -> str:
+    raise PackageNotFoundError(name)
 
 
 def archive(members: dict[str, bytes]) -> bytes:
@@ -133,7 +138,7 @@ def test_offline_wrong_hash_and_no_pip_are_three_errors(
     _pip_says(monkeypatch, "", code=0)
     with pytest.raises(EngineError, match="pip fetched 0 files"):
         fetch(toy(), tmp_path)
-    monkeypatch.setattr(downloading, "find_spec", lambda name: None)
+    monkeypatch.setattr(pip, "version", _absent)
     with pytest.raises(EngineError, match="ensurepip"):
         fetch(toy(), tmp_path)
     assert list(tmp_path.iterdir()) == []

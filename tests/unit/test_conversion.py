@@ -60,7 +60,7 @@ def test_every_writer_is_among_them() -> None:
     others = {".h5mu", ".feature_bc_matrix", ".vcc", ".vcc2026.h5ad"}
     same = {".csv.gz", ".txt.gz", ".tsv", ".pq"}
     models = {".bnet", ".net", ".sbml", ".sbml.gz", ".sbml.xml", ".sif"}
-    models |= {".cellml", ".cellml.gz", ".omex", ".sedml"}
+    models |= {".cellml", ".cellml.gz", ".omex", ".sedml", ".physics.toml"}
     assert set(suffixes("writer")) == {*MATRIX, *TABLE} | others | same | models
 
 

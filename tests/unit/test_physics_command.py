@@ -78,8 +78,11 @@ def test_a_problem_is_solved_and_compared(problem: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--end", "2"), "--end has no meaning for the physical problem decay.physics.toml"),
-        (("--n-cells", "2"), "--n-cells has no meaning"),
+        (
+            ("--end", "2"),
+            "decay.physics.toml declares its time, values and data itself; leave out --end",
+        ),
+        (("--n-cells", "2"), "leave out --n-cells"),
         (("--engine", "ode"), "is solved by physics_informed"),
         (("--option", "depth=3"), "wrong --option of physics_informed"),
     ],
@@ -93,7 +96,7 @@ def test_words_without_a_meaning_are_refused(
 
 def test_a_network_needs_its_times(tmp_path: Path) -> None:
     (tmp_path / "t.bnet").write_text("A, B\nB, A\n")
-    with pytest.raises(CellulaError, match=r"t.bnet does not say how long .* expected --end"):
+    with pytest.raises(CellulaError, match="needs --end TIME and --points N"):
         cellula("simulate", str(tmp_path / "t.bnet"))
 
 

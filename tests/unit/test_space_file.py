@@ -173,8 +173,8 @@ def test_the_command_simulates_stores_and_draws(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--engine", "ode"], "--engine goes with cells"),
-        (["--spread", "k=0.1"], "--spread goes with cells"),
+        (["--engine", "ode"], "has a grid in place of cells; leave out --engine"),
+        (["--spread", "k=0.1"], "has a grid in place of cells; leave out --spread"),
         (["--show", "w"], "--show names 'w'"),
         (["--option", "rtoll=1"], "rtoll"),
     ],
@@ -192,4 +192,4 @@ def test_without_a_space_the_times_are_asked_for(tmp_path: Path) -> None:
     model, _ = prepared(tmp_path)
     result = CliRunner().invoke(app, ["simulate", model])
     assert result.exit_code == 1
-    assert "--end and --points" in str(result.exception)
+    assert "needs --end TIME and --points N" in str(result.exception)

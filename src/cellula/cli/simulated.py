@@ -68,7 +68,8 @@ class Pictures:
         Raises StudyError where ids are named without a folder, or the network lacks them;
         DataError where a picture is there and may not be replaced.
         """
-        from cellula.core.errors import DataError, StudyError
+        from cellula.cli.simulate_request import require_free
+        from cellula.core.errors import StudyError
         from cellula.core.network import Network
 
         if folder is None:
@@ -79,8 +80,7 @@ class Pictures:
         if lacking:
             raise StudyError(f"--show names {lacking[0]!r}, which network {network.id!r} lacks")
         for name in ("bands.svg", "phase.svg"):
-            if (folder / name).exists() and not is_replaced:
-                raise DataError(f"{folder / name} exists; replace it with --force")
+            require_free(folder / name, is_replaced)
         reactions = {one.id for one in network.reactions} if isinstance(network, Network) else set()
         others = tuple(id for id in network.ids if id not in reactions)
         return cls(folder, network.id, ids, others, phase)

@@ -24,7 +24,15 @@ from cellula.core.run import RunContext
 from cellula.core.simulation import Dose, ParameterTable, Schedule
 from cellula.core.variant import of_cell
 
-__all__ = ["Meeting", "ParticleModel", "Segment", "Walk", "particle_courses", "particle_model"]
+__all__ = [
+    "Meeting",
+    "ParticleModel",
+    "Positions",
+    "Segment",
+    "Walk",
+    "particle_courses",
+    "particle_model",
+]
 
 Floats = NDArray[np.float64]
 #: Species -> where its particles are, (particles, 3), from 0 to the edge of the box.

@@ -6,11 +6,11 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from cellula.core.errors import DataError, EngineError
+from cellula.core.pip import require_pip
 from cellula.io.atomic import FULL_WORDS, storage_error
 
 __all__ = ["download", "require_hash"]
@@ -29,11 +29,7 @@ def download(
     pip checks the hash and it is checked here again; nothing is installed. Raises EngineError
     when there is no pip or it reaches no index, DataError when the hash is another.
     """
-    if find_spec("pip") is None:
-        raise EngineError(
-            f"fetching {package} {version} needs pip, which {sys.executable} does not have; "
-            f"add it with: {sys.executable} -m ensurepip"
-        )
+    require_pip(f"fetching {package} {version}")
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{package}=={version} --hash=sha256:{sha256}\n")
     archives = folder / "archives"

@@ -8,13 +8,13 @@ import sys
 import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from platformdirs import user_data_path
 
 from cellula.core.canonical import canonical_json
 from cellula.core.errors import DataError, EngineError, MissingExtra
+from cellula.core.pip import require_pip
 from cellula.core.run import Progress
 from cellula.engines.outside.child import finished
 from cellula.io.atomic import told, write_atomically
@@ -143,13 +143,7 @@ def _check(environment: Environment) -> None:
                 f"{environment.name} needs the program {program!r}, which is not on this machine; "
                 "install it with your system's package manager"
             )
-    try:
-        version("pip")
-    except PackageNotFoundError as error:
-        raise EngineError(
-            f"installing {environment.name} needs pip, which {sys.executable} does not have; add "
-            f"it with: {sys.executable} -m ensurepip"
-        ) from error
+    require_pip(f"installing {environment.name}")
 
 
 def _fill(environment: Environment, place: Path, progress: Progress) -> None:

@@ -16,7 +16,7 @@ from cellula.models.mechanistic.petab_experiments import Experiments
 from cellula.models.mechanistic.petab_start import value_of
 from cellula.models.mechanistic.tangent_course import Courses
 
-__all__ = ["Observed", "ObservedRows", "observed", "observed_ids"]
+__all__ = ["Observed", "ObservedRows", "ValuesOfRows", "observed", "observed_ids"]
 
 Floats = NDArray[np.float64]
 
