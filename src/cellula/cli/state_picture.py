@@ -28,7 +28,8 @@ def with_states(
     states are not drawn, and where attractors cannot be found. Raises DataError where the picture
     is there and may not be replaced.
     """
-    from cellula.core.errors import DataError, EngineError
+    from cellula.cli.simulate_request import require_free
+    from cellula.core.errors import EngineError
     from cellula.core.logic import LogicNetwork
     from cellula.models.mechanistic.state_graph import n_states, state_graph
 
@@ -40,8 +41,7 @@ def with_states(
     )
     is_small = n_states(network) <= MOST_STATES
     name = "states.svg" if is_small else "attractors.svg"
-    if (pictures.folder / name).exists() and not is_replaced:
-        raise DataError(f"{pictures.folder / name} exists; replace it with --force")
+    require_free(pictures.folder / name, is_replaced)
     if is_small:
         from cellula.report.state_transitions import state_transitions
 
