@@ -50,6 +50,7 @@ def simulate_courses(
     from cellula.cli.state_picture import with_states
     from cellula.core.batches import Task, batch_size
     from cellula.core.network import Network
+    from cellula.core.numerals import plural
     from cellula.core.run import run_context
     from cellula.io.formats import writer_of
 
@@ -95,7 +96,7 @@ def simulate_courses(
     if beats is not None:
         beats.tell(names)
     if asked.out is not None:
-        say(f"wrote    {asked.out}: {found.n_cells} cells x {len(times)} times")
+        say(f"wrote    {asked.out}: {plural(found.n_cells, 'cell')} x {plural(len(times), 'time')}")
     for path in (*found.pictures, *([asked.sedml] if asked.sedml else [])):
         say(f"wrote    {path}")
 
@@ -150,7 +151,10 @@ def _version(simulator: Any) -> str:
 
 
 def _tell(name: str, run: Simulated, apart: dict[str, tuple[Divergence, ...]]) -> None:
-    say(f"{name}: {run.n_cells} cells, {run.n_times} times, {len(run.ids)} ids")
+    from cellula.core.numerals import plural
+
+    counts = ((run.n_cells, "cell"), (run.n_times, "time"), (len(run.ids), "id"))
+    say(f"{name}: {', '.join(plural(n, noun) for n, noun in counts)}")
     for other, found in apart.items():
         say(f"{name} and {other}: greatest difference, relative to the id's greatest value")
         for one in found[:SHOWN]:
