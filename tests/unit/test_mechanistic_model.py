@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cellula.core import registry
-from cellula.core.errors import DataError, StudyError
+from cellula.core.errors import DataError, MissingExtra, StudyError
 from cellula.core.model import Fitted, Located, Model
 from cellula.core.network import Parameter
 from cellula.core.prediction import Prediction
@@ -54,6 +54,18 @@ def test_it_answers_with_the_exact_course(run: RunContext) -> None:
     expected = [exact(1.0, 2), exact(0.5, 8), exact(both, 4)]
     assert found.mean[:, 0] == pytest.approx(expected, rel=1e-5)
     assert found.in_domain.all()
+
+
+@pytest.mark.requirement("K9", "a foreign engine answers in the place of ours")
+@pytest.mark.parametrize("engine", ["roadrunner", "copasi", "bngsim", "myokit"])
+def test_another_engine_answers_alike(engine: str, run: RunContext) -> None:
+    asked = (("vehicle", "low", 0.0, 2 * HOUR), ("drug_a", "high", 3e-8, 8 * HOUR))
+    own = ask(fitted(run), run, *asked)
+    try:
+        other = ask(fitted(run, simulator=engine), run, *asked)
+    except MissingExtra as missing:
+        pytest.skip(str(missing))
+    assert other.mean == pytest.approx(own.mean, rel=1e-4)
 
 
 @pytest.mark.requirement("A5", "unseen doses are predicted better than by the mean")
