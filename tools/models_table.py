@@ -325,7 +325,8 @@ are. Some defaults of the models that move cells and of `shrunken_response` were
 looks at scores of Kang and other studies: read theirs as optimistic.
 Models that move cells do not compete where there are profiles of bulk and no cells (TG-GATEs,
 L1000, GDSC); for them Norman's pairs and Papalexi are dealt into four or five folds here, not one
-label at a time, and a quarter of Norman's single genes is held out at once. `drug_graph` needs structures, the models of the extra `scvi` that extra; networks that
+label at a time; Norman's unseen genes stand in [examples](examples.md) with fewer models.
+`drug_graph` needs structures, the models of the extra `scvi` that extra; networks that
 predict a change need controls, which GDSC has none of.
 
 - **correlation**: Pearson correlation of the predicted with the observed change; for GDSC the share
